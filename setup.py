@@ -1,0 +1,192 @@
+"""Build cconv._core, the one extension: cconv/_core.pyx and every C file of src_c/.
+
+Everything else about the project is in pyproject.toml. The environment decides three things:
+
+CCONV_REQUIRE_EXT=1         a core that does not build is an error. Without it the install succeeds
+                            and the NumPy reference runs. Implied where wheels are made.
+CCONV_OPENMP=auto|0|1       use OpenMP if the compiler has it (the default) | never | or fail.
+CCONV_SANITIZE=address,...  build with these sanitizers (`make asan`).
+"""
+
+import os
+import platform
+import shlex
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy
+from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
+from setuptools.errors import BaseError, CCompilerError, CompileError
+
+# Appended to the interpreter's own flags, so these win. Every multiply-add is written out in the
+# source: contraction stays off, and -ffast-math never comes in.
+COMPILE_FLAGS = [
+    "-std=gnu11",
+    "-O2",
+    "-ffp-contract=off",
+    "-fno-math-errno",
+    "-fno-trapping-math",
+    "-fvisibility=hidden",
+]
+
+# The interpreter may pass -fwrapv, which hides signed overflow from the sanitizer.
+SANITIZE_FLAGS = ["-g", "-O1", "-fno-omit-frame-pointer", "-fno-wrapv"]
+
+# Pairs of (compile flags, link flags), tried in order.
+OPENMP_FLAGS = [(["-fopenmp"], ["-fopenmp"])]
+if sys.platform == "darwin":
+    OPENMP_FLAGS.append((["-Xpreprocessor", "-fopenmp"], ["-lomp"]))
+
+OPENMP_PROGRAM = """\
+#include <omp.h>
+int main(void)
+{
+    int threads = 0;
+    #pragma omp parallel num_threads(2) reduction(+ : threads)
+    threads += omp_get_thread_num() >= 0;
+    return threads == 0;
+}
+"""
+
+REQUIRE_EXT = any(
+    os.environ.get(name, "0") not in ("", "0")
+    for name in ("CCONV_REQUIRE_EXT", "CIBUILDWHEEL", "CONDA_BUILD", "PIWHEELS_BUILD")
+)
+
+BUILD_CONFIG = '''\
+"""How this copy of cconv was built. Written by setup.py; do not edit."""
+
+BUILD_ERROR: str = {error!r}
+OPENMP_FLAGS: tuple[str, ...] = {openmp!r}
+COMPILER: str = {compiler!r}
+'''
+
+
+class BuildCore(build_ext):
+    """Build the core, or remember why it could not be built."""
+
+    def initialize_options(self):
+        super().initialize_options()
+        self.cython_c_in_temp = True  # no generated C among the sources
+        self.error, self.openmp, self.command = "", [], ""
+
+    def finalize_options(self):
+        super().finalize_options()
+        # The check whether the result is up to date sees files, not flags or CCONV_* variables.
+        self.force = True
+
+    def run(self):
+        super().run()
+        self.write_config(self.build_lib)
+        if self.inplace:
+            self.write_config(".")
+
+    def build_extension(self, ext):
+        try:
+            if self.compiler.compiler_type == "msvc":
+                raise CompileError("the C core needs the vector types of GCC or Clang")
+            self.find_openmp(ext)
+            sanitizers = os.environ.get("CCONV_SANITIZE", "")
+            if sanitizers:
+                ext.extra_compile_args += [f"-fsanitize={sanitizers}", *SANITIZE_FLAGS]
+                ext.extra_link_args += [f"-fsanitize={sanitizers}"]
+            self.command = shlex.join([*self.compiler.compiler_so, *ext.extra_compile_args])
+            super().build_extension(ext)
+        except (CCompilerError, BaseError) as error:
+            self.error = reason(error)
+            self.report()
+            raise  # setuptools carries on if the extension is optional
+
+    def find_openmp(self, ext):
+        """Add the OpenMP flags that compile and link a small program. It is never run."""
+        wish = os.environ.get("CCONV_OPENMP", "auto")
+        if wish not in ("auto", "0", "1"):
+            raise SystemExit(f"CCONV_OPENMP is {wish!r}; expected auto, 0 or 1")
+        for compile_flags, link_flags in OPENMP_FLAGS if wish != "0" else []:
+            if self.links(OPENMP_PROGRAM, compile_flags, link_flags):
+                ext.extra_compile_args += compile_flags
+                ext.extra_link_args += link_flags
+                self.openmp = compile_flags
+                return
+        if wish == "1":
+            raise SystemExit("CCONV_OPENMP=1, but this compiler builds no OpenMP program")
+
+    def links(self, program, compile_flags, link_flags):
+        with tempfile.TemporaryDirectory() as folder:
+            source = Path(folder, "probe.c")
+            source.write_text(program)
+            try:
+                objects = self.compiler.compile(
+                    [str(source)], output_dir=folder, extra_postargs=compile_flags
+                )
+                self.compiler.link_executable(
+                    objects, str(Path(folder, "probe")), extra_postargs=link_flags
+                )
+            except (CCompilerError, BaseError):
+                return False
+        return True
+
+    def report(self):
+        if REQUIRE_EXT:
+            outcome = "That is an error here: CCONV_REQUIRE_EXT or a wheel builder asks for it."
+        else:
+            outcome = "cconv will run its slow NumPy reference (CCONV_REQUIRE_EXT=1: an error)."
+        print(
+            f"\n{'*' * 78}\ncconv: THE C CORE WAS NOT BUILT\n  {self.error}\n  {outcome}\n  "
+            "It needs GCC or Clang, and Python's C headers (python3-dev on Debian and Ubuntu).\n"
+            f"{'*' * 78}\n",
+            file=sys.stderr,
+            flush=True,
+        )
+
+    def write_config(self, folder):
+        if self.error:  # an older core must not be taken for this build's
+            Path(folder, self.get_ext_filename("cconv._core")).unlink(missing_ok=True)
+        text = BUILD_CONFIG.format(
+            error=self.error, openmp=tuple(self.openmp), compiler=self.command
+        )
+        path = Path(folder, "cconv", "_build_config.py")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+
+
+def reason(error):
+    """One line that says why: the compiler's own first complaint, where it has one."""
+    cause = error
+    while cause.__cause__ or cause.__context__:
+        cause = cause.__cause__ or cause.__context__
+    if not isinstance(cause, subprocess.CalledProcessError):
+        return str(cause)
+    english = {**os.environ, "LC_ALL": "C"}
+    again = subprocess.run(cause.cmd, env=english, capture_output=True, text=True, check=False)
+    complaints = [line.strip() for line in again.stderr.splitlines() if "error" in line]
+    complaint = complaints[0] if complaints else "it says nothing"
+    return f"{cause.cmd[0]} ended with status {cause.returncode}: {complaint}"
+
+
+def files(*patterns):
+    return sorted(path.as_posix() for pattern in patterns for path in Path("src_c").rglob(pattern))
+
+
+setup(
+    cmdclass={"build_ext": BuildCore},
+    ext_modules=[
+        Extension(
+            "cconv._core",
+            sources=["cconv/_core.pyx", *files("*.c")],
+            depends=files("*.h", "*.inc"),
+            include_dirs=["src_c/include", "src_c", numpy.get_include()],
+            # The C interface of NumPy 1.25, which 1.26 shares: the oldest that runs cconv.
+            define_macros=[
+                ("NPY_NO_DEPRECATED_API", "NPY_1_25_API_VERSION"),
+                ("NPY_TARGET_VERSION", "NPY_1_25_API_VERSION"),
+            ],
+            extra_compile_args=list(COMPILE_FLAGS),
+            libraries=[] if platform.system() == "Windows" else ["m"],
+            optional=not REQUIRE_EXT,
+        )
+    ],
+)
