@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * cpu.h - what this CPU can do and how large its caches are. */
+#ifndef CC_CPU_H
+#define CC_CPU_H
+
+#include <stdbool.h>
+
+bool cconv_cpu_has_avx2(void);   /* AVX2 and FMA, and the system saves their registers */
+bool cconv_cpu_has_avx512(void); /* AVX-512 F, BW, DQ and VL, likewise */
+
+#endif

@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * cconv.h - the public interface of the cconv core: convolution and pooling on the CPU.
+ *
+ * Law: the only public header. The core allocates nothing, prints nothing and keeps no state but
+ * atomics: the caller owns every buffer, asks for the workspace size, and reads a status.
+ *
+ *   size_t bytes;
+ *   cconv_conv_workspace(&params, &x, &w, NULL, &y, &context, &bytes, NULL);
+ *   cconv_conv(&params, &x, &w, NULL, &y, &context, malloc(bytes), bytes, NULL);
+ */
+#ifndef CCONV_H
+#define CCONV_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define CCONV_VERSION_MAJOR 0
+#define CCONV_VERSION_MINOR 1
+#define CCONV_VERSION_PATCH 0
+
+#define CCONV_MAX_SPATIAL 3 /* spatial axes: depth, height, width */
+#define CCONV_MAX_RANK 5    /* batch, channels and the spatial axes */
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* What a call answers. cconv_status_text() has one sentence for each. */
+typedef enum cconv_status {
+  CCONV_OK = 0,
+  CCONV_BAD_ARGUMENT,        /* a null pointer, a wrong struct_size, a parameter out of range */
+  CCONV_BAD_SHAPE,           /* shapes that do not fit each other */
+  CCONV_BAD_DTYPE,           /* a dtype the operation does not take */
+  CCONV_UNSUPPORTED,         /* valid, but not built */
+  CCONV_TOO_LARGE,           /* a size or an address span does not fit 63 bits */
+  CCONV_NO_MEMORY,           /* an allocator gave nothing; reserved: nothing allocates today */
+  CCONV_WORKSPACE_TOO_SMALL, /* fewer bytes than the workspace query asked for */
+  CCONV_CANCELLED            /* the caller stopped the call; reserved today */
+} cconv_status;
+
+typedef enum cconv_dtype {
+  CCONV_FLOAT32 = 1,
+  CCONV_FLOAT64,
+  CCONV_INT64 /* of indices only */
+} cconv_dtype;
+
+/* What is done to convolution + bias before it is stored; a and b are the params' activation_a, _b. */
+typedef enum cconv_activation {
+  CCONV_ACTIVATION_NONE = 0,
+  CCONV_ACTIVATION_RELU,         /* max(x, 0) */
+  CCONV_ACTIVATION_LEAKY_RELU,   /* x < 0 ? a x : x */
+  CCONV_ACTIVATION_ELU,          /* x < 0 ? a (exp(x) - 1) : x */
+  CCONV_ACTIVATION_GELU_ERF,     /* x/2 (1 + erf(x / sqrt 2)) */
+  CCONV_ACTIVATION_GELU_TANH,    /* x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) */
+  CCONV_ACTIVATION_SILU,         /* x sigmoid(x) */
+  CCONV_ACTIVATION_HARD_SWISH,   /* x hard_sigmoid(x) */
+  CCONV_ACTIVATION_HARD_SIGMOID, /* clip(x/6 + 1/2, 0, 1) */
+  CCONV_ACTIVATION_SIGMOID,      /* 1 / (1 + exp(-x)) */
+  CCONV_ACTIVATION_TANH,
+  CCONV_ACTIVATION_CLIP /* min(max(x, a), b) */
+} cconv_activation;
+
+/* What stands for input outside its bounds, see base/index_map.h. */
+typedef enum cconv_padding_mode {
+  CCONV_PADDING_CONSTANT = 0, /* the params' padding_value */
+  CCONV_PADDING_REFLECT,      /* mirrored, the edge not repeated */
+  CCONV_PADDING_SYMMETRIC,    /* mirrored, the edge repeated */
+  CCONV_PADDING_REPLICATE,    /* the edge */
+  CCONV_PADDING_CIRCULAR      /* the other end */
+} cconv_padding_mode;
+
+typedef enum cconv_pool_kind { CCONV_POOL_MAX = 0, CCONV_POOL_AVERAGE, CCONV_POOL_MIN, CCONV_POOL_LP } cconv_pool_kind;
+
+/* An array somebody else owns. Axes are always batch, channels, spatial (1 to 3 of them); strides
+ * are signed bytes, so a channels-last or reversed array is a stride pattern, not another layout.
+ * A weight is (out channels, in channels / groups, kernel...), a bias has rank 1. Elements are
+ * native, and aligned to their size everywhere but in an input. */
+typedef struct cconv_tensor {
+  uint32_t struct_size; /* sizeof(cconv_tensor) */
+  int32_t dtype;        /* cconv_dtype */
+  int32_t rank;
+  void *data;
+  int64_t shape[CCONV_MAX_RANK];
+  int64_t stride[CCONV_MAX_RANK];
+} cconv_tensor;
+
+/* Spatial entries are given for the tensors' spatial axes, first axis first; the rest is ignored.
+ * A negative pad crops. */
+typedef struct cconv_conv_params {
+  uint32_t struct_size; /* sizeof(cconv_conv_params) */
+  int32_t activation;   /* cconv_activation */
+  double activation_a, activation_b;
+  double padding_value;
+  int32_t padding_mode; /* cconv_padding_mode; constant for a transposed convolution, which crops */
+  int64_t groups;
+  int64_t stride[CCONV_MAX_SPATIAL];
+  int64_t dilation[CCONV_MAX_SPATIAL];
+  int64_t pad_before[CCONV_MAX_SPATIAL];
+  int64_t pad_after[CCONV_MAX_SPATIAL];
+} cconv_conv_params;
+
+typedef struct cconv_pool_params {
+  uint32_t struct_size;      /* sizeof(cconv_pool_params) */
+  int32_t kind;              /* cconv_pool_kind */
+  int32_t ceil_mode;         /* round the output size up; the last window starts inside input or leading pad */
+  int32_t count_include_pad; /* average: the declared pads count as elements */
+  double p;                  /* Lp: the exponent, above 0; INFINITY for the greatest magnitude */
+  int64_t divisor;           /* average: divide by this instead; 0 for none */
+  int64_t kernel[CCONV_MAX_SPATIAL];
+  int64_t stride[CCONV_MAX_SPATIAL];
+  int64_t dilation[CCONV_MAX_SPATIAL];
+  int64_t pad_before[CCONV_MAX_SPATIAL];
+  int64_t pad_after[CCONV_MAX_SPATIAL];
+} cconv_pool_params;
+
+/* Of unfold and of fold. */
+typedef struct cconv_unfold_params {
+  uint32_t struct_size; /* sizeof(cconv_unfold_params) */
+  int64_t kernel[CCONV_MAX_SPATIAL];
+  int64_t stride[CCONV_MAX_SPATIAL];
+  int64_t dilation[CCONV_MAX_SPATIAL];
+  int64_t pad_before[CCONV_MAX_SPATIAL];
+  int64_t pad_after[CCONV_MAX_SPATIAL];
+} cconv_unfold_params;
+
+/* Windows of the output's making: see cconv_pool_adaptive. */
+typedef struct cconv_adaptive_params {
+  uint32_t struct_size; /* sizeof(cconv_adaptive_params) */
+  int32_t kind;         /* cconv_pool_kind */
+  double p;             /* Lp: as in cconv_pool_params */
+} cconv_adaptive_params;
+
+/* How one call may run. parallel_for, where given, replaces OpenMP: it calls body(arg, part) once
+ * for every part in [0, parts), in any order, together or one after the other, and returns when all
+ * are done. Results never depend on the number of threads. */
+typedef struct cconv_context {
+  uint32_t struct_size; /* sizeof(cconv_context) */
+  int32_t num_threads;  /* at least 1 */
+  void (*parallel_for)(void *host, void (*body)(void *arg, int64_t part), void *arg, int64_t parts);
+  void *host;
+} cconv_context;
+
+/* Where a status came from, for the caller's message; optional wherever it is a parameter. */
+typedef struct cconv_error {
+  uint32_t struct_size; /* sizeof(cconv_error) */
+  int32_t axis;         /* of the argument, -1 where none is meant */
+  const char *argument; /* name of a parameter or a member; static */
+  int64_t given, expected;
+} cconv_error;
+
+/* output[n, m, o] = activation(bias[m] + sum over c, k of weight[m, c, k] input[n, c, o s + k d - before])
+ *
+ * c runs over the channels of m's group; input outside its bounds is as padding_mode says. bias may
+ * be NULL. Every sum is one chain of multiply-adds in the order channel, then tap, first tap first,
+ * fused where the instruction set can (not on generic): bitwise the same for any number of threads, any
+ * batch and any strides. The bias must be contiguous, the output aligned and apart from the inputs; the
+ * workspace may have any alignment. */
+cconv_status cconv_conv_workspace(const cconv_conv_params *params, const cconv_tensor *input,
+                                  const cconv_tensor *weight, const cconv_tensor *bias, const cconv_tensor *output,
+                                  const cconv_context *context, size_t *bytes, cconv_error *error);
+cconv_status cconv_conv(const cconv_conv_params *params, const cconv_tensor *input, const cconv_tensor *weight,
+                        const cconv_tensor *bias, const cconv_tensor *output, const cconv_context *context,
+                        void *workspace, size_t bytes, cconv_error *error);
+
+/* The transpose of cconv_conv: output[n, m, i s + k d - before] sums weight[c, m, k] input[n, c, i].
+ *
+ * The weight is (in channels, out channels / groups, kernel...). The output's size is (in - 1) s -
+ * before - after + d (kernel - 1) + 1 + an output padding below max(s, d), which its shape implies.
+ * Every output is one chain of multiply-adds as in cconv_conv, but of its taps the last comes first. */
+cconv_status cconv_conv_transpose_workspace(const cconv_conv_params *params, const cconv_tensor *input,
+                                            const cconv_tensor *weight, const cconv_tensor *bias,
+                                            const cconv_tensor *output, const cconv_context *context, size_t *bytes,
+                                            cconv_error *error);
+cconv_status cconv_conv_transpose(const cconv_conv_params *params, const cconv_tensor *input,
+                                  const cconv_tensor *weight, const cconv_tensor *bias, const cconv_tensor *output,
+                                  const cconv_context *context, void *workspace, size_t bytes, cconv_error *error);
+
+/* output[n, c, o] = max, min, average or Lp norm over k of input[n, c, o s + k d - before]
+ *
+ * max, min: outside elements do not count; NaN wins; a window of none gives -inf, inf. average: the
+ * sum over the window, in 16 partial sums by tap index modulo 16 added pairwise, divided by the count;
+ * taps that are outside in every window are left out before they are numbered. Lp: (sum of
+ * |x|^p)^(1/p), the sum likewise, in the dtype of the tensors: it may overflow where the norm would
+ * not; a window of none gives 0.
+ *
+ * indices may be NULL. For max and min it is a CCONV_INT64 tensor of the output's shape, aligned and
+ * apart from the others: where in its channel's spatial plane, counted in C order from 0 and without
+ * padding, the output's element lies. Of equals it is the first in the window, of NaNs likewise; -1
+ * for a window without elements. */
+cconv_status cconv_pool_workspace(const cconv_pool_params *params, const cconv_tensor *input,
+                                  const cconv_tensor *output, const cconv_tensor *indices, const cconv_context *context,
+                                  size_t *bytes, cconv_error *error);
+cconv_status cconv_pool(const cconv_pool_params *params, const cconv_tensor *input, const cconv_tensor *output,
+                        const cconv_tensor *indices, const cconv_context *context, void *workspace, size_t bytes,
+                        cconv_error *error);
+
+/* output[n, c, o] = max, min, average or Lp norm of input[n, c, i], floor(o in / out) <= i < ceil((o + 1) in / out)
+ *
+ * along each spatial axis, with the sizes in and out of that axis: the windows cover the input and
+ * follow each other as evenly as they can. An output of size 1 along every axis pools all of a
+ * channel. Sums are as in cconv_pool, counted in the window, and so are indices. */
+cconv_status cconv_pool_adaptive(const cconv_adaptive_params *params, const cconv_tensor *input,
+                                 const cconv_tensor *output, const cconv_tensor *indices, const cconv_context *context,
+                                 cconv_error *error);
+
+/* output[n, c, indices[n, c, i]] = input[n, c, i], and 0 where no index points
+ *
+ * indices, of the input's shape, count a channel's spatial plane of the output in C order, as the
+ * indices of cconv_pool do its input's; -1 points nowhere. Of several elements for one place the last
+ * in C order stays. Fails with BAD_ARGUMENT on any other index, the first in C order being the given
+ * number and the size of the plane the expected one, before anything is written. The output's
+ * spatial axes are the caller's choice. */
+cconv_status cconv_max_unpool(const cconv_tensor *input, const cconv_tensor *indices, const cconv_tensor *output,
+                              const cconv_context *context, cconv_error *error);
+
+/* output[n, c K + k, o] = input[n, c, o s + k d - before], 0 outside its bounds
+ *
+ * The K taps k of a window and its L places o are counted in C order: the output is (n, c K, L). */
+cconv_status cconv_unfold_workspace(const cconv_unfold_params *params, const cconv_tensor *input,
+                                    const cconv_tensor *output, const cconv_context *context, size_t *bytes,
+                                    cconv_error *error);
+cconv_status cconv_unfold(const cconv_unfold_params *params, const cconv_tensor *input, const cconv_tensor *output,
+                          const cconv_context *context, void *workspace, size_t bytes, cconv_error *error);
+
+/* The transpose of cconv_unfold: output[n, c, o s + k d - before] sums input[n, c K + k, o].
+ *
+ * Every output is one chain of additions to 0 in the order of taps; one that no window reaches is 0. */
+cconv_status cconv_fold_workspace(const cconv_unfold_params *params, const cconv_tensor *input,
+                                  const cconv_tensor *output, const cconv_context *context, size_t *bytes,
+                                  cconv_error *error);
+cconv_status cconv_fold(const cconv_unfold_params *params, const cconv_tensor *input, const cconv_tensor *output,
+                        const cconv_context *context, void *workspace, size_t bytes, cconv_error *error);
+
+/* Run `iterations` rounds of independent fused multiply-adds on every thread, in registers only;
+ * *operations gets the floating-point operations done. For measuring the machine's peak. At most
+ * 2^30 iterations. */
+cconv_status cconv_fma_peak(cconv_dtype dtype, int64_t iterations, const cconv_context *context, int64_t *operations);
+
+/* A static English sentence for a status, also for a value that is none. */
+const char *cconv_status_text(int status);
+
+/* The instruction set in use ("avx512", "avx2", "generic"), capped by CCONV_ISA in the environment
+ * when the first call was made; NULL when CCONV_ISA names none. */
+const char *cconv_isa(void);
+
+/* The index-th compiled instruction set, best first, and the index-th feature of this CPU that cconv
+ * looks at; NULL past the last. */
+const char *cconv_isa_name(int index);
+const char *cconv_cpu_feature(int index);
+
+const char *cconv_version(void);  /* of the core that runs, "0.1.0" */
+const char *cconv_compiler(void); /* its name and version */
+
+int64_t cconv_cache_l2(void);   /* bytes of level 2 cache a core, as found, else an estimate */
+int cconv_max_threads(void);    /* OpenMP's present maximum; 1 when built without OpenMP */
+int cconv_openmp_version(void); /* the _OPENMP the core was built with, 0 for none */
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * dtype.tmpl.h - every kernel of one instruction set for one dtype, and the table that lists them.
+ *
+ * Parameters, defined by isa.tmpl.h: CC_DTYPE, CC_DTYPE_BITS, CC_MM_LETTER, CC_MASK, T, TI.
+ * Undefines them all, and the vocabulary of vec.h. */
+#include "kernels/vec.h"
+
+#include "kernels/rows/halo_pack.tmpl.h"
+
+#include "kernels/rows/weight_pack.tmpl.h"
+
+#include "kernels/rows/add.tmpl.h"
+
+#include "kernels/tile/activation.tmpl.h"
+
+#include "kernels/tile/store.tmpl.h"
+
+#include CC_TILES
+
+#include "kernels/pool/pool.tmpl.h"
+
+#include "kernels/pool/power.tmpl.h"
+
+#include "kernels/pool/box.tmpl.h"
+
+#include "kernels/pool/unpool.tmpl.h"
+
+#include "kernels/peak.tmpl.h"
+
+static const cc_kernels CC_K(kernels) = {
+    .vector_length = VL,
+    .conv_rows = (int32_t)(sizeof CC_K(conv_tiles) / sizeof *CC_K(conv_tiles)),
+    .conv_tiles = CC_K(conv_tiles),
+    .halo_pack = CC_K(halo_pack),
+    .weight_pack = CC_K(weight_pack),
+    .store = CC_K(store),
+    .scatter = CC_K(scatter),
+    .add = CC_K(add),
+    .pool_max = CC_K(pool_max),
+    .pool_min = CC_K(pool_min),
+    .pool_max_taps = CC_K(pool_max_taps),
+    .pool_min_taps = CC_K(pool_min_taps),
+    .pool_sum = CC_K(pool_sum),
+    .average = CC_K(average),
+    .pool_power = CC_K(pool_power),
+    .pool_box = CC_K(pool_box),
+    .unpool = CC_K(unpool),
+    .fma_peak = CC_K(fma_peak),
+};
+
+#undef V
+#undef VU
+#undef VI
+#undef VL
+#undef v_load
+#undef v_store
+#undef v_load_part
+#undef v_store_part
+#undef v_splat
+#undef v_splat_i
+#undef v_fma
+#undef v_select
+#undef v_max_nan
+#undef v_min_nan
+#undef v_even
+#undef v_odd
+#undef CC_DTYPE
+#undef CC_DTYPE_BITS
+#undef CC_MM_LETTER
+#undef CC_MASK
+#undef T
+#undef TI

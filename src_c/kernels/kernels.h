@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * kernels.h - the glossary, and the table of kernels each instruction set offers each dtype.
+ *
+ * Law: kernels are leaves. They know elements, lanes and offsets; no threads, no allocation, no
+ * errors, no tensors. Drivers reach them through this table and see no types: buffers are void *.
+ *
+ * Glossary, the same everywhere:
+ *   n batch, ic oc channels in and out, g groups; id ih iw, od oh ow input and output positions,
+ *   kd kh kw taps; s stride, d dilation, before and after pads; T element type, V vector of VL lanes
+ *   tile    MR output channels x NV vectors of positions, accumulated in registers
+ *   halo    the packed sub-image a block of outputs looks at (shape/halo.h)
+ *   slab    accumulated sums in scratch, on their way to the output: tile by tile, [MR][NV VL] each
+ *   term    one product of a sum; K of them, in the order channel, kd, kh, kw
+ *
+ * A kernel is called cconv_<dtype>_<kernel>__<isa>, such as cconv_f32_conv_tile_8x3__avx512. */
+#ifndef CC_KERNELS_H
+#define CC_KERNELS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "cconv.h"
+
+/* slab[m][p] (+)= sum over k of w[m][k] x[off[k] + p]      m < MR, p < NV VL
+ *
+ *   w     rows ldw elements apart: the caller's weights, in place
+ *   x     the halo, at the tile's first position; off has K element offsets
+ *   slab  [MR][NV VL], aligned; read first unless `fresh`
+ *
+ * Each element is one chain of v_fma in the order of k. */
+typedef struct cc_conv_tile_job {
+  int64_t k;
+  const void *w;
+  int64_t ldw;
+  const void *x;
+  const int32_t *off;
+  void *slab;
+  bool fresh;
+} cc_conv_tile_job;
+
+typedef void cc_conv_tile_fn(const cc_conv_tile_job *job);
+
+typedef struct cc_conv_tile {
+  cc_conv_tile_fn *run;
+  int32_t nv; /* vectors of positions */
+} cc_conv_tile;
+
+enum { CC_TILE_WIDTHS = 4 };
+
+/* The tiles of one number of rows, widest first, down to one vector; the rest is {NULL, 0}. */
+typedef struct cc_conv_tiles {
+  cc_conv_tile width[CC_TILE_WIDTHS];
+} cc_conv_tiles;
+
+/* Packs a halo (shape/halo.h). For channel c, phases (i, j, l) and packed element (d, h, w):
+ *
+ *   target[c][i][j][l][d][h][w] = input[c][first_d + phase(i) + d s_d][...h][...w]
+ *
+ * with phase(i) = (i dilation) mod step. An input index is outside below 0 or from `end` on; map (a
+ * cconv_padding_mode an axis) says what stands for it.
+ * input: element 0 of the first channel, strides in signed bytes, of any alignment. */
+typedef struct cc_halo_pack_job {
+  const char *input;
+  int64_t channels, channel_stride;
+  int64_t stride[3], end[3], first[3], step[3], dilation[3], phases[3], length[3];
+  int32_t map[3];
+  void *target;
+  int64_t pitch[3], phase_pitch, channel_pitch; /* elements from one packed slice, row ... to the next */
+  double fill;
+} cc_halo_pack_job;
+
+/* target[m][c][kd][kh][kw] = weight element (m, c, kd, kh, kw), dense; strides in signed bytes */
+typedef struct cc_weight_pack_job {
+  const char *weight;
+  int64_t count[5], stride[5];
+  void *target;
+} cc_weight_pack_job;
+
+/* y[m][j] = activation(slab[m][j] + bias[m])      m < rows, j < n
+ *
+ * y's rows are y_stride bytes apart, its elements contiguous; bias may be NULL; y may be the slab. */
+typedef struct cc_store_job {
+  const void *slab;
+  int64_t lds;
+  int64_t rows, n;
+  const void *bias;
+  int32_t activation;
+  double a, b;
+  void *y;
+  int64_t y_stride;
+} cc_store_job;
+
+/* max: slab[p] = max(slab[p], x[off[k] + p] over k), and min likewise
+ * sum: slab[j pitch + p] += sum of x[off[k] + p] over the k with (first + k) % 16 == j      p < n
+ *
+ * n counts up to whole vectors: slab and x have a vector's slack behind them. The slab is read first
+ * unless `fresh`; a sum writes rows j < partials of it.
+ *
+ * With taps, max and min also say which tap it was: taps[p] = first + k of the first of the greatest
+ * (least), or of the first NaN. One that is not above -inf (below inf) leaves taps[p] as it is, or at
+ * -1 when `fresh`: neither fill nor an infinity of the input can be told from nothing. */
+typedef struct cc_pool_job {
+  int64_t k, first;
+  const void *x;
+  const int32_t *off;
+  int64_t n;
+  void *slab;
+  int64_t pitch, partials;
+  int64_t *taps; /* NULL but for the kernels that write it */
+  bool fresh;
+} cc_pool_job;
+
+/* y[j] = (slab[0 pitch + j] + ... + slab[15 pitch + j], pairwise) / (count[j] scale)      j < n
+ *
+ * Rows of the slab from `partials` on are zero and not there. */
+typedef struct cc_average_job {
+  const void *slab;
+  int64_t pitch, partials, n;
+  const double *count;
+  double scale;
+  void *y;
+} cc_average_job;
+
+/* y[j] = |x[j]|^exponent      j < n; y may be x */
+typedef struct cc_pool_power_job {
+  const void *x;
+  void *y;
+  int64_t n;
+  double exponent;
+} cc_pool_power_job;
+
+/* *y = the pool of a box of elements `stride` bytes apart, at least one. Sums go term by term in C
+ * order to 16 partials, as in pool_sum. */
+typedef struct cc_pool_box_job {
+  const char *x; /* of any alignment */
+  int64_t stride[3], size[3];
+  int32_t kind; /* cconv_pool_kind */
+  double p;     /* Lp: above 0, or infinity */
+  void *y;
+  int64_t *tap; /* where given, for max and min: the C-order number in the box, first of equals or NaNs */
+} cc_pool_box_job;
+
+/* y = 0, then y[tap[i]] = x[i] for all i of `size` in C order, where tap[i] >= 0
+ *
+ * x and taps have strides of their own; taps count the elements of y, `out` of them, in C order. */
+typedef struct cc_unpool_job {
+  const char *x; /* of any alignment */
+  const char *taps;
+  char *y;
+  int64_t x_stride[3], tap_stride[3], y_stride[3], size[3], out[3];
+} cc_unpool_job;
+
+enum { CC_PARTIALS = 16 }; /* of a sum over a pooling window: term t goes to partial t % 16 */
+
+/* y[m][j] = x[m][j], y's elements y_step and rows y_stride bytes apart, x's rows ldx elements */
+typedef struct cc_scatter_job {
+  const void *x;
+  int64_t ldx;
+  int64_t rows, n;
+  void *y;
+  int64_t y_stride, y_step;
+} cc_scatter_job;
+
+/* y[j] += x[j]      j < n; x's elements are x_step bytes apart and of any alignment */
+typedef struct cc_add_job {
+  const char *x;
+  int64_t x_step;
+  int64_t n;
+  void *y;
+} cc_add_job;
+
+/* All that one instruction set offers one dtype. */
+typedef struct cc_kernels {
+  int32_t vector_length;           /* VL */
+  int32_t conv_rows;               /* the most rows a convolution tile has */
+  const cc_conv_tiles *conv_tiles; /* conv_tiles[mr - 1] have mr rows */
+  void (*halo_pack)(const cc_halo_pack_job *job);
+  void (*weight_pack)(const cc_weight_pack_job *job);
+  void (*store)(const cc_store_job *job);
+  void (*scatter)(const cc_scatter_job *job);
+  void (*add)(const cc_add_job *job);
+  void (*pool_max)(const cc_pool_job *job);
+  void (*pool_min)(const cc_pool_job *job);
+  void (*pool_max_taps)(const cc_pool_job *job);
+  void (*pool_min_taps)(const cc_pool_job *job);
+  void (*pool_sum)(const cc_pool_job *job);
+  void (*average)(const cc_average_job *job);
+  void (*pool_power)(const cc_pool_power_job *job);
+  void (*pool_box)(const cc_pool_box_job *job);
+  void (*unpool)(const cc_unpool_job *job);
+  int64_t (*fma_peak)(int64_t iterations, double seed); /* operations done; the seed hides the values */
+} cc_kernels;
+
+/* One instruction set: kernels for float32 and float64. */
+typedef struct cc_isa {
+  const char *name;
+  const cc_kernels *f32, *f64;
+} cc_isa;
+
+/* The instruction set in use: the best this CPU has, capped by CCONV_ISA; NULL when that names none. */
+const cc_isa *cconv_isa_in_use(void);
+
+/* Its kernels for a dtype, NULL where there are none. */
+static inline const cc_kernels *cc_kernels_for(const cc_isa *isa, int32_t dtype) {
+  return dtype == CCONV_FLOAT32 ? isa->f32 : dtype == CCONV_FLOAT64 ? isa->f64 : NULL;
+}
+
+#endif

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * halo_pack.tmpl.h - packs the sub-image a block looks at (shape/halo.h), with its border.
+ *
+ * Stride, padding and the caller's strides end here: no other kernel knows them. Every input
+ * element of the block is read once and written once. */
+
+CC_ALWAYS_INLINE void CC_K(fill)(T *y, int64_t n, double value) {
+  for (int64_t j = 0; j < n; j++)
+    y[j] = (T)value;
+}
+
+/* y[j] = element j of a row whose elements are `step` bytes apart: reads no byte outside the row,
+ * writes y[0 .. n) only. */
+CC_ALWAYS_INLINE void CC_K(copy_row)(T *restrict y, const char *x, int64_t step, int64_t n) {
+  const int64_t size = sizeof(T);
+  int64_t j = 0;
+  if (step == size) {
+    for (; j + VL <= n; j += VL)
+      v_store(y + j, v_load(x + j * size));
+    if (j < n)
+      v_store_part(y + j, n - j, v_load_part(x + j * size, n - j));
+  } else if (step == 2 * size && n > VL) {
+    /* Two vectors end on an element that is not ours: there must be another of ours behind it. The
+     * last vector is taken from the row's end backwards, where the first element is not ours. */
+    for (; j + VL < n; j += VL)
+      v_store(y + j, v_even(v_load(x + 2 * j * size), v_load(x + (2 * j + VL) * size)));
+    j = n - VL;
+    v_store(y + j, v_odd(v_load(x + (2 * j - 1) * size), v_load(x + (2 * j - 1 + VL) * size)));
+  } else {
+    for (; j < n; j++)
+      __builtin_memcpy(y + j, x + j * step, sizeof(T)); /* of any alignment */
+  }
+}
+
+/* Packed elements [*low, *high) of an axis lie inside the input when element 0 is index `first`. */
+CC_ALWAYS_INLINE void CC_K(inside)(int64_t first, int64_t step, int64_t end, int64_t length, int64_t *low,
+                                   int64_t *high) {
+  int64_t before = first < 0 ? -(first + 1) / step + 1 : 0;
+  int64_t below = first < end ? (end - first - 1) / step + 1 : 0;
+  *high = below < length ? below : length;
+  *low = before < *high ? before : *high;
+}
+
+/* The index that stands for i along an axis, -1 for the fill. */
+CC_ALWAYS_INLINE int64_t CC_K(mapped)(const cc_halo_pack_job *job, int axis, int64_t i) {
+  if (i >= 0 && i < job->end[axis])
+    return i;
+  return job->map[axis] == CCONV_PADDING_CONSTANT ? -1 : cc_index_map(job->map[axis], i, job->end[axis]);
+}
+
+/* Elements [from, to) of a packed row, all outside the input's row x. */
+CC_ALWAYS_INLINE void CC_K(border)(const cc_halo_pack_job *job, T *y, const char *x, int64_t w0, int64_t from,
+                                   int64_t to) {
+  if (job->map[2] == CCONV_PADDING_CONSTANT) {
+    CC_K(fill)(y + from, to - from, job->fill);
+    return;
+  }
+  for (int64_t w = from; w < to; w++)
+    __builtin_memcpy(y + w, x + CC_K(mapped)(job, 2, w0 + w * job->step[2]) * job->stride[2], sizeof(T));
+}
+
+/* Phase (i, j, l) of one channel. Rows are written in order and in full: what they share is fill. */
+CC_ALWAYS_INLINE void CC_K(pack_phase)(const cc_halo_pack_job *job, const char *x, T *target, int64_t i, int64_t j,
+                                       int64_t l) {
+  const int64_t *step = job->step, *length = job->length, *stride = job->stride;
+  const int64_t d0 = job->first[0] + i * job->dilation[0] % step[0];
+  const int64_t h0 = job->first[1] + j * job->dilation[1] % step[1];
+  const int64_t w0 = job->first[2] + l * job->dilation[2] % step[2];
+  const int64_t row = length[2];
+  int64_t low, high;
+  CC_K(inside)(w0, step[2], job->end[2], row, &low, &high);
+  const int64_t apart = high - low > 1 ? step[2] * stride[2] : 0; /* a lone element's step may not fit */
+  for (int64_t d = 0; d < length[0]; d++) {
+    const int64_t id = CC_K(mapped)(job, 0, d0 + d * step[0]);
+    for (int64_t h = 0; h < length[1]; h++) {
+      const int64_t ih = CC_K(mapped)(job, 1, h0 + h * step[1]);
+      T *y = target + (d * job->pitch[1] + h) * job->pitch[2];
+      if (id < 0 || ih < 0) {
+        CC_K(fill)(y, row, job->fill);
+        continue;
+      }
+      const char *from = x + id * stride[0] + ih * stride[1];
+      CC_K(border)(job, y, from, w0, 0, low);
+      if (low < high)
+        CC_K(copy_row)(y + low, from + (w0 + low * step[2]) * stride[2], apart, high - low);
+      CC_K(border)(job, y, from, w0, high, row);
+    }
+  }
+}
+
+static void CC_K(halo_pack)(const cc_halo_pack_job *job) {
+  for (int64_t c = 0; c < job->channels; c++) {
+    const char *x = job->input + c * job->channel_stride;
+    T *y = (T *)job->target + c * job->channel_pitch;
+    for (int64_t i = 0; i < job->phases[0]; i++)
+      for (int64_t j = 0; j < job->phases[1]; j++)
+        for (int64_t l = 0; l < job->phases[2]; l++, y += job->phase_pitch)
+          CC_K(pack_phase)(job, x, y, i, j, l);
+  }
+}

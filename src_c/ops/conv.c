@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * conv.c - convolution: validate, choose the driver, call it.
+ *
+ * Law: after cconv_conv_validate() nothing can fail but the workspace's size. */
+#include "base/checked.h"
+#include "base/error.h"
+#include "base/layout.h"
+#include "ops/conv_direct.h"
+#include "ops/operation.h"
+#include "shape/transpose_shape.h"
+
+static bool is_pointwise(const cc_axis *axis) {
+  return axis->kernel == 1 && axis->stride == 1 && axis->before == 0 && axis->after == 0;
+}
+
+/* Where a 1 x 1 kernel looks at rows that follow each other in memory, they are one long row: no tile
+ * then ends at the end of a short one. */
+static void merge_rows(cc_conv *conv) {
+  int64_t *in = conv->input.stride, *out = conv->output.stride;
+  for (int a = 1; a < CCONV_MAX_SPATIAL; a++) {
+    cc_axis *outer = &conv->shape.axis[a - 1], *inner = &conv->shape.axis[a];
+    const int axis = CC_DEPTH + a;
+    if (!is_pointwise(outer) || !is_pointwise(inner) || in[axis - 1] != inner->in * in[axis] ||
+        out[axis - 1] != inner->out * out[axis])
+      continue;
+    inner->in = inner->out = inner->end = inner->in * outer->in;
+    outer->in = outer->out = outer->end = 1;
+  }
+}
+
+cconv_status cconv_conv_validate(const cconv_conv_params *params, const cc_conv_tensors *tensors, bool transposed,
+                                 const cconv_context *context, cc_conv *conv, cconv_error *error) {
+  const cconv_tensor *input = tensors->input;
+  if (!params || params->struct_size < sizeof *params)
+    return cc_fail(error, CCONV_BAD_ARGUMENT, "params", -1, params ? params->struct_size : 0, sizeof *params);
+  if (params->activation < CCONV_ACTIVATION_NONE || params->activation > CCONV_ACTIVATION_CLIP)
+    return cc_fail(error, CCONV_BAD_ARGUMENT, "activation", -1, params->activation, CCONV_ACTIVATION_CLIP);
+  if (params->padding_mode < CCONV_PADDING_CONSTANT || params->padding_mode > CCONV_PADDING_CIRCULAR)
+    return cc_fail(error, CCONV_BAD_ARGUMENT, "padding_mode", -1, params->padding_mode, CCONV_PADDING_CIRCULAR);
+  if (transposed && params->padding_mode != CCONV_PADDING_CONSTANT)
+    return cc_fail(error, CCONV_UNSUPPORTED, "padding_mode", -1, params->padding_mode, CCONV_PADDING_CONSTANT);
+  if (!input)
+    return cc_fail(error, CCONV_BAD_ARGUMENT, "input", -1, 0, 1);
+  if (input->rank < 3 || input->rank > CCONV_MAX_RANK)
+    return cc_fail(error, CCONV_BAD_SHAPE, "input", -1, input->rank, CCONV_MAX_RANK);
+
+  *conv = (cc_conv){.element = cconv_element_size(input->dtype),
+                    .padding_value = params->padding_value,
+                    .activation = params->activation,
+                    .activation_a = params->activation_a,
+                    .activation_b = params->activation_b};
+  const int32_t dtype = input->dtype, rank = input->rank;
+  cc_conv_shape *shape = &conv->shape;
+  cc_view w, b;
+  cconv_status status;
+  if ((status = cconv_operation_context(context, error)) ||
+      (status = cconv_operation_kernels(dtype, &conv->kernels, error)) ||
+      (status = cconv_view_of(input, "input", dtype, rank, false, &conv->input, error)) ||
+      (status = cconv_view_of(tensors->weight, "weight", dtype, rank, true, &w, error)) ||
+      (status = cconv_view_of(tensors->output, "output", dtype, rank, true, &conv->output, error)) ||
+      (status = transposed ? cconv_transpose_shape_of(params, rank, &conv->input, &w, &conv->output, shape, error)
+                           : cconv_conv_shape_of(params, rank, &conv->input, &w, &conv->output, shape, error)))
+    return status;
+  const int64_t *stride = w.stride;
+  conv->weight = (cc_weight){.data = w.data,
+                             .group = (transposed ? shape->ic : shape->oc) * stride[CC_BATCH],
+                             .out = stride[transposed ? CC_CHANNEL : CC_BATCH],
+                             .in = stride[transposed ? CC_BATCH : CC_CHANNEL],
+                             .tap = {stride[CC_DEPTH], stride[CC_HEIGHT], stride[CC_WIDTH]},
+                             .in_place = !transposed && cconv_view_is_dense(&w, CC_CHANNEL, conv->element)};
+  if (tensors->bias) {
+    if ((status = cconv_view_of(tensors->bias, "bias", dtype, 1, true, &b, error)))
+      return status;
+    if (!cconv_view_is_dense(&b, CC_BATCH, conv->element))
+      return cc_fail(error, CCONV_BAD_ARGUMENT, "bias", 0, b.stride[0], conv->element);
+    if (b.shape[0] != conv->output.shape[CC_CHANNEL])
+      return cc_fail(error, CCONV_BAD_SHAPE, "bias", 0, b.shape[0], conv->output.shape[CC_CHANNEL]);
+    conv->bias = b.data;
+  }
+  if (!transposed)
+    merge_rows(conv);
+  return CCONV_OK;
+}
+
+cconv_status cconv_conv_workspace(const cconv_conv_params *params, const cconv_tensor *input,
+                                  const cconv_tensor *weight, const cconv_tensor *bias, const cconv_tensor *output,
+                                  const cconv_context *context, size_t *bytes, cconv_error *error) {
+  cc_conv conv;
+  const cc_conv_tensors tensors = {input, weight, bias, output};
+  cconv_status status = cconv_conv_validate(params, &tensors, false, context, &conv, error);
+  if (status)
+    return status;
+  if (!bytes)
+    return cc_fail(error, CCONV_BAD_ARGUMENT, "bytes", -1, 0, 1);
+  *bytes = (size_t)(cconv_conv_direct_workspace(&conv, context) + CC_ALIGNMENT);
+  return CCONV_OK;
+}
+
+cconv_status cconv_conv(const cconv_conv_params *params, const cconv_tensor *input, const cconv_tensor *weight,
+                        const cconv_tensor *bias, const cconv_tensor *output, const cconv_context *context,
+                        void *workspace, size_t bytes, cconv_error *error) {
+  cc_conv conv;
+  char *base;
+  const cc_conv_tensors tensors = {input, weight, bias, output};
+  cconv_status status = cconv_conv_validate(params, &tensors, false, context, &conv, error);
+  if (status || (status = cconv_operation_workspace(
+                     workspace, bytes, cconv_conv_direct_workspace(&conv, context) + CC_ALIGNMENT, &base, error)))
+    return status;
+  cconv_conv_direct_run(&conv, context, base);
+  return CCONV_OK;
+}

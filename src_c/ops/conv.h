@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * conv.h - one convolution, ordinary or transposed, as its drivers see it. */
+#ifndef CC_CONV_H
+#define CC_CONV_H
+
+#include "kernels/kernels.h"
+#include "shape/conv_shape.h"
+
+/* Weight [g][m][c][k]: strides in bytes, of any sign. in_place: the terms of one output channel follow
+ * each other in memory, so tiles read them where they are; else each tile's are packed first. */
+typedef struct cc_weight {
+  const char *data;
+  int64_t group, out, in, tap[CCONV_MAX_SPATIAL];
+  bool in_place;
+} cc_weight;
+
+/* One convolution, checked. The bias is contiguous or NULL. */
+typedef struct cc_conv {
+  cc_conv_shape shape;
+  cc_view input, output;
+  cc_weight weight;
+  const char *bias;
+  int64_t element; /* bytes */
+  double padding_value;
+  int32_t activation;
+  double activation_a, activation_b;
+  const cc_kernels *kernels;
+} cc_conv;
+
+/* The caller's tensors; bias may be NULL. */
+typedef struct cc_conv_tensors {
+  const cconv_tensor *input, *weight, *bias, *output;
+} cc_conv_tensors;
+
+/* Check everything and fill *conv. Of a transposed convolution the shape's axes are its own
+ * (shape/transpose_shape.h). */
+cconv_status cconv_conv_validate(const cconv_conv_params *params, const cc_conv_tensors *tensors, bool transposed,
+                                 const cconv_context *context, cc_conv *conv, cconv_error *error);
+
+#endif

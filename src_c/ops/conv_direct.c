@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * conv_direct.c - the driver of direct convolution.
+ *
+ * Law: a unit of work is one block of outputs of one image and group, and one run of its channels.
+ * Units are dealt out in sequence, so a thread packs a block's halo once for many channels. A sum
+ * whose halo does not fit the cache is cut into chunks and kept in the slab between them: its terms
+ * are added in the same order, so no cut changes a bit. */
+#include "ops/conv_direct.h"
+
+#include "base/checked.h"
+#include "base/layout.h"
+#include "base/parallel.h"
+#include "ops/operation.h"
+
+enum {
+  LANE_VECTORS = 4,   /* a block should have positions for a tile of so many vectors */
+  UNITS_A_THREAD = 4, /* so that dealing them out leaves no thread idle for long */
+  SLAB_ROWS = 128     /* channels that share one packing of a chunk */
+};
+
+/* Rows of weights, pitch elements apart. */
+typedef struct cc_rows {
+  const char *data;
+  int64_t pitch;
+} cc_rows;
+
+typedef struct conv_direct {
+  const cc_conv *conv;
+  cc_blocks blocks;
+  int64_t blocks_an_image; /* of one group */
+  int64_t tiles;           /* of channels in a group; tile i holds cc_part(oc, i, tiles) onwards */
+  int64_t tiles_a_unit, units_a_block, units, parts;
+  int64_t slab_at, panel_at; /* a thread's scratch: the halo and its slack, the slab, a tile's weights */
+  int64_t thread_bytes;
+  int64_t offsets_bytes; /* the workspace: offsets for all, then every thread's scratch */
+  char *workspace;
+} conv_direct;
+
+/* Positions the widest tile may read or write behind the last. */
+static int64_t widest_tile(const cc_kernels *kernels) {
+  int64_t nv = 0;
+  for (int i = 0; i < kernels->conv_rows; i++)
+    nv = cc_max(nv, kernels->conv_tiles[i].width[0].nv);
+  return nv * kernels->vector_length;
+}
+
+static int64_t largest_tile(const cc_kernels *kernels) {
+  int64_t vectors = 0;
+  for (int i = 0; i < kernels->conv_rows; i++)
+    vectors = cc_max(vectors, (i + 1) * kernels->conv_tiles[i].width[0].nv);
+  return vectors * kernels->vector_length;
+}
+
+/* The tile for the next of so many vectors of positions: the widest that they fill. */
+static const cc_conv_tile *next_tile(const cc_kernels *kernels, int64_t mr, int64_t vectors) {
+  const cc_conv_tile *tile = kernels->conv_tiles[mr - 1].width;
+  while (tile->nv > vectors)
+    tile++;
+  return tile;
+}
+
+/* The time of mr rows over so many vectors, in instructions at two a cycle: of each tile the greater
+ * of its multiply-adds and its loads, inputs counted twice, since they cross lines. */
+static int64_t tile_cost(const cc_kernels *kernels, int64_t mr, int64_t vectors) {
+  int64_t cost = 0;
+  while (vectors > 0) {
+    const int64_t nv = next_tile(kernels, mr, vectors)->nv;
+    const int64_t count = nv == kernels->conv_tiles[mr - 1].width[0].nv ? vectors / nv : 1;
+    cost += count * cc_max(mr * nv, 2 * nv + mr + 1);
+    vectors -= count * nv;
+  }
+  return cost;
+}
+
+/* Into how many tiles to cut `oc` channels: the count with the least time. Sizes differ by at most
+ * one: a short last tile would waste its loads. At a tie more rows win: they read the halo less
+ * often. */
+static int64_t choose_tiles(const cc_kernels *kernels, int64_t oc, int64_t positions) {
+  const int64_t vectors = cc_ceil_div(positions, kernels->vector_length);
+  int64_t best = 0, least = INT64_MAX;
+  for (int64_t rows = kernels->conv_rows; rows > 0; rows--) {
+    const int64_t count = cc_ceil_div(oc, rows), size = oc / count, larger = oc % count;
+    int64_t cost = (count - larger) * tile_cost(kernels, size, vectors);
+    if (larger)
+      cost += larger * tile_cost(kernels, size + 1, vectors);
+    if (cost < least) {
+      least = cost;
+      best = count;
+    }
+  }
+  return best;
+}
+
+static void prepare(conv_direct *d, const cc_conv *conv, const cconv_context *context) {
+  const cc_conv_shape *shape = &conv->shape;
+  const cc_kernels *kernels = conv->kernels;
+  const int64_t images = shape->n * shape->groups, slack = widest_tile(kernels);
+  /* A store may read a vector that begins at the slab's last element. */
+  const int64_t tile_bytes = cc_lines((largest_tile(kernels) + kernels->vector_length) * conv->element);
+  double operations = 2.0 * (double)images * (double)shape->oc * (double)shape->reduction;
+  for (int a = 0; a < CCONV_MAX_SPATIAL; a++)
+    operations *= (double)shape->axis[a].out;
+  *d = (conv_direct){.conv = conv};
+
+  const int64_t threads = cconv_operation_parts(context, context->num_threads, operations);
+  const int64_t runs = cc_max(1, images * cc_ceil_div(shape->oc, kernels->conv_rows));
+  const cc_block_request request = {
+      .axis = shape->axis,
+      .channels = shape->ic,
+      .element = conv->element,
+      .budget = cconv_operation_budget() - tile_bytes - 4 * CC_ALIGNMENT,
+      .lanes = LANE_VECTORS * kernels->vector_length,
+      .slack = slack,
+      .term = (int64_t)sizeof(int32_t) + (conv->weight.in_place ? 0 : kernels->conv_rows * conv->element),
+      .slab = SLAB_ROWS * conv->element,
+      .blocks = threads == 1 ? 1 : cc_ceil_div(UNITS_A_THREAD * threads, runs),
+  };
+  cconv_choose_blocks(&request, &d->blocks);
+  const cc_halo *halo = &d->blocks.halo;
+  d->blocks_an_image = d->blocks.count[0] * d->blocks.count[1] * d->blocks.count[2];
+  d->tiles = choose_tiles(kernels, shape->oc, halo->positions);
+  d->tiles_a_unit = d->blocks.chunks == 1 ? 1 : SLAB_ROWS / kernels->conv_rows;
+  d->units_a_block = cc_ceil_div(d->tiles, d->tiles_a_unit);
+  d->units = images * d->blocks_an_image * d->units_a_block;
+  d->parts = cconv_operation_parts(context, d->units, operations);
+
+  /* Sums in one chunk are stored at once: one tile's slab serves them all. */
+  const int64_t slab_bytes =
+      d->blocks.chunks == 1 ? tile_bytes : cc_lines(SLAB_ROWS * (halo->positions + slack) * conv->element);
+  int64_t terms = d->blocks.channels * d->blocks.taps[0] * d->blocks.taps[1] * d->blocks.taps[2];
+  d->offsets_bytes = cc_lines(terms * (int64_t)sizeof(int32_t));
+  d->slab_at = cc_lines((halo->channel * d->blocks.channels + slack) * conv->element);
+  d->panel_at = d->slab_at + slab_bytes;
+  d->thread_bytes = d->panel_at + (conv->weight.in_place ? 0 : cc_lines(kernels->conv_rows * terms * conv->element));
+}
+
+/* Store the tile of channels [oc, oc + rows) at positions [position, end) of image n's group g. */
+static void store_tile(const conv_direct *d, int64_t n, int64_t first, int64_t rows, const cc_block *block,
+                       int64_t position, int64_t end, char *slab, int64_t lds) {
+  const cc_conv *conv = d->conv;
+  const int64_t *stride = conv->output.stride, es = conv->element;
+  char *base = conv->output.data + n * stride[CC_BATCH] + first * stride[CC_CHANNEL];
+  cc_segment s = {.position = position};
+  while (cconv_next_segment(&d->blocks.halo, block, end, &s)) {
+    char *from = slab + (s.position - position) * es;
+    char *y = base + s.od * stride[CC_DEPTH] + s.oh * stride[CC_HEIGHT] + s.ow * stride[CC_WIDTH];
+    const bool dense = stride[CC_WIDTH] == es || s.n == 1;
+    conv->kernels->store(&(cc_store_job){.slab = from,
+                                         .lds = lds,
+                                         .rows = rows,
+                                         .n = s.n,
+                                         .bias = conv->bias ? conv->bias + first * es : NULL,
+                                         .activation = conv->activation,
+                                         .a = conv->activation_a,
+                                         .b = conv->activation_b,
+                                         .y = dense ? y : from,
+                                         .y_stride = dense ? stride[CC_CHANNEL] : lds * es});
+    if (!dense)
+      conv->kernels->scatter(&(cc_scatter_job){.x = from,
+                                               .ldx = lds,
+                                               .rows = rows,
+                                               .n = s.n,
+                                               .y = y,
+                                               .y_stride = stride[CC_CHANNEL],
+                                               .y_step = stride[CC_WIDTH]});
+  }
+}
+
+/* The weights of a chunk for channels [oc, oc + rows) of group g: where they are, or packed. */
+static cc_rows tile_weights(const conv_direct *d, int64_t g, int64_t oc, int64_t rows, const cc_chunk *chunk,
+                            char *panel) {
+  const cc_weight *weight = &d->conv->weight;
+  const char *from = weight->data + g * weight->group + oc * weight->out + chunk->channel * weight->in;
+  for (int a = 0; a < CCONV_MAX_SPATIAL; a++)
+    from += chunk->tap[a] * weight->tap[a];
+  if (weight->in_place)
+    return (cc_rows){.data = from, .pitch = weight->out / d->conv->element};
+  d->conv->kernels->weight_pack(
+      &(cc_weight_pack_job){.weight = from,
+                            .count = {rows, chunk->channels, chunk->taps[0], chunk->taps[1], chunk->taps[2]},
+                            .stride = {weight->out, weight->in, weight->tap[0], weight->tap[1], weight->tap[2]},
+                            .target = panel});
+  return (cc_rows){.data = panel, .pitch = chunk->terms};
+}
+
+/* All chunks, tiles and positions of one unit; scratch is the thread's, its halo `packed` already or not. */
+static void run_unit(const conv_direct *d, int64_t unit, bool packed, char *scratch) {
+  const cc_conv *conv = d->conv;
+  const cc_conv_shape *shape = &conv->shape;
+  const cc_kernels *kernels = conv->kernels;
+  const int64_t es = conv->element;
+  const int64_t run = unit % d->units_a_block, place = unit / d->units_a_block;
+  const int64_t image = place / d->blocks_an_image, n = image / shape->groups, g = image % shape->groups;
+  const cc_block block = cconv_block_of(&d->blocks, shape->axis, place % d->blocks_an_image);
+  const int64_t tile_first = run * d->tiles_a_unit, tile_end = cc_min(d->tiles, tile_first + d->tiles_a_unit);
+  const int64_t positions = cconv_block_positions(&d->blocks.halo, &block);
+
+  for (int64_t c = 0; c < d->blocks.chunks; c++) {
+    cc_chunk chunk;
+    cconv_chunk_of(&d->blocks, shape->axis, shape->ic, c, &chunk);
+    if (!packed)
+      cconv_operation_pack(kernels, &d->blocks, shape->axis, &conv->input, n, g * shape->ic + chunk.channel, &block,
+                           &chunk, conv->padding_value, scratch);
+    char *sums = scratch + d->slab_at;
+    for (int64_t t = tile_first; t < tile_end; t++) {
+      const int64_t oc = cc_part(shape->oc, t, d->tiles), mr = cc_part(shape->oc, t + 1, d->tiles) - oc;
+      const int64_t first = g * shape->oc + oc;
+      const cc_rows w = tile_weights(d, g, oc, mr, &chunk, scratch + d->panel_at);
+      for (int64_t p = 0, step; p < positions; p += step) {
+        const cc_conv_tile *tile = next_tile(kernels, mr, cc_ceil_div(positions - p, kernels->vector_length));
+        step = tile->nv * kernels->vector_length;
+        tile->run(&(cc_conv_tile_job){.k = chunk.terms,
+                                      .w = w.data,
+                                      .ldw = w.pitch,
+                                      .x = scratch + p * es,
+                                      .off = (const int32_t *)(const void *)d->workspace,
+                                      .slab = sums,
+                                      .fresh = c == 0});
+        if (c == d->blocks.chunks - 1)
+          store_tile(d, n, first, mr, &block, p, cc_min(p + step, positions), sums, step);
+        if (d->blocks.chunks > 1)
+          sums += mr * step * es;
+      }
+    }
+  }
+}
+
+static void run_part(void *arg, int64_t part) {
+  const conv_direct *d = arg;
+  char *scratch = d->workspace + d->offsets_bytes + part * d->thread_bytes;
+  int64_t before = -1;
+  for (int64_t u = cc_part(d->units, part, d->parts); u < cc_part(d->units, part + 1, d->parts); u++) {
+    const int64_t place = u / d->units_a_block;
+    run_unit(d, u, place == before && d->blocks.chunks == 1, scratch);
+    before = place;
+  }
+}
+
+int64_t cconv_conv_direct_workspace(const cc_conv *conv, const cconv_context *context) {
+  conv_direct d;
+  if (cconv_view_is_empty(&conv->output))
+    return 0;
+  prepare(&d, conv, context);
+  return d.offsets_bytes + d.parts * d.thread_bytes;
+}
+
+void cconv_conv_direct_run(const cc_conv *conv, const cconv_context *context, char *workspace) {
+  conv_direct d;
+  if (cconv_view_is_empty(&conv->output))
+    return;
+  prepare(&d, conv, context);
+  d.workspace = workspace;
+  cconv_operation_offsets(&d.blocks, conv->shape.axis, (int32_t *)(void *)workspace);
+  cconv_parallel(context, run_part, &d, d.parts);
+}

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * operation.c - what every driver does alike.
+ *
+ * Law: typeless; an element is a number of bytes. */
+#include "ops/operation.h"
+
+#include "base/checked.h"
+#include "base/error.h"
+#include "base/layout.h"
+
+cconv_status cconv_operation_kernels(int32_t dtype, const cc_kernels **kernels, cconv_error *error) {
+  const cc_isa *isa = cconv_isa_in_use();
+  if (!isa)
+    return cc_fail(error, CCONV_BAD_ARGUMENT, "CCONV_ISA", -1, 0, 0);
+  *kernels = cc_kernels_for(isa, dtype);
+  return *kernels ? CCONV_OK : cc_fail(error, CCONV_BAD_DTYPE, "input", -1, dtype, CCONV_FLOAT32);
+}
+
+cconv_status cconv_operation_context(const cconv_context *context, cconv_error *error) {
+  if (!context || context->struct_size < sizeof *context)
+    return cc_fail(error, CCONV_BAD_ARGUMENT, "context", -1, context ? context->struct_size : 0, sizeof *context);
+  if (context->num_threads < 1)
+    return cc_fail(error, CCONV_BAD_ARGUMENT, "num_threads", -1, context->num_threads, 1);
+  return CCONV_OK;
+}
+
+cconv_status cconv_operation_indices(const cconv_tensor *indices, int32_t rank, const cc_view *like, cc_view *view,
+                                     cconv_error *error) {
+  const cconv_status status = cconv_view_of(indices, "indices", CCONV_INT64, rank, true, view, error);
+  if (status)
+    return status;
+  for (int a = 0; a < CCONV_MAX_RANK; a++)
+    if (view->shape[a] != like->shape[a])
+      return cc_fail(error, CCONV_BAD_SHAPE, "indices", a < CC_DEPTH ? a : a - CCONV_MAX_RANK + rank, view->shape[a],
+                     like->shape[a]);
+  return CCONV_OK;
+}
+
+cconv_status cconv_operation_pool_kind(int32_t kind, double p, const cconv_tensor *indices, cconv_error *error) {
+  if (kind < CCONV_POOL_MAX || kind > CCONV_POOL_LP)
+    return cc_fail(error, CCONV_BAD_ARGUMENT, "kind", -1, kind, CCONV_POOL_LP);
+  if (kind == CCONV_POOL_LP && !(p > 0))
+    return cc_fail(error, CCONV_BAD_ARGUMENT, "p", -1, 0, 1);
+  if (indices && kind != CCONV_POOL_MAX && kind != CCONV_POOL_MIN)
+    return cc_fail(error, CCONV_BAD_ARGUMENT, "indices", -1, kind, CCONV_POOL_MAX);
+  return CCONV_OK;
+}
+
+cconv_status cconv_operation_workspace(void *workspace, size_t bytes, int64_t needed, char **base, cconv_error *error) {
+  if (!workspace)
+    return cc_fail(error, CCONV_BAD_ARGUMENT, "workspace", -1, 0, needed);
+  if (bytes < (size_t)needed)
+    return cc_fail(error, CCONV_WORKSPACE_TOO_SMALL, "workspace", -1, (int64_t)bytes, needed);
+  *base = (char *)workspace + (-(uintptr_t)workspace & (CC_ALIGNMENT - 1));
+  return CCONV_OK;
+}
+
+int64_t cconv_operation_budget(void) { return cconv_cache_l2() / 2; }
+
+int64_t cconv_operation_parts(const cconv_context *context, int64_t units, double operations) {
+  if (operations < CC_SERIAL_OPERATIONS)
+    return 1;
+  return cc_max(1, cc_min(cc_min(context->num_threads, CC_MOST_PARTS), units));
+}
+
+cc_block cconv_block_of(const cc_blocks *blocks, const cc_axis axis[3], int64_t index) {
+  cc_block block;
+  for (int a = CCONV_MAX_SPATIAL - 1; a >= 0; a--) {
+    int64_t count = blocks->count[a], i = index % count;
+    block.from[a] = cc_part(axis[a].out, i, count);
+    block.size[a] = cc_part(axis[a].out, i + 1, count) - block.from[a];
+    index /= count;
+  }
+  return block;
+}
+
+int64_t cconv_block_positions(const cc_halo *halo, const cc_block *block) {
+  const int64_t rows = (block->size[0] - 1) * halo->axis[1].pitch + block->size[1] - 1;
+  return rows * halo->axis[2].pitch + block->size[2];
+}
+
+void cconv_operation_pack(const cc_kernels *kernels, const cc_blocks *blocks, const cc_axis axis[3],
+                          const cc_view *input, int64_t n, int64_t channel, const cc_block *block,
+                          const cc_chunk *chunk, double fill, void *target) {
+  const cc_halo *halo = &blocks->halo;
+  cc_halo_pack_job job = {
+      .input = input->data + n * input->stride[CC_BATCH] + channel * input->stride[CC_CHANNEL],
+      .channels = chunk->channels,
+      .channel_stride = input->stride[CC_CHANNEL],
+      .target = target,
+      .phase_pitch = halo->phase,
+      .channel_pitch = halo->channel,
+      .fill = fill,
+  };
+  for (int a = 0; a < CCONV_MAX_SPATIAL; a++) {
+    job.stride[a] = input->stride[CC_DEPTH + a];
+    job.end[a] = axis[a].map == CCONV_PADDING_CONSTANT ? axis[a].end : axis[a].in;
+    job.map[a] = axis[a].map;
+    job.first[a] = block->from[a] * axis[a].stride + chunk->tap[a] * axis[a].dilation - axis[a].before;
+    job.step[a] = axis[a].stride;
+    job.dilation[a] = axis[a].dilation;
+    job.phases[a] = halo->axis[a].phases;
+    job.length[a] = halo->axis[a].length;
+    job.pitch[a] = halo->axis[a].pitch;
+  }
+  kernels->halo_pack(&job);
+}
+
+void cconv_operation_offsets(const cc_blocks *blocks, const cc_axis axis[3], int32_t *offsets) {
+  int64_t taps = 0;
+  for (int64_t kd = 0; kd < blocks->taps[0]; kd++)
+    for (int64_t kh = 0; kh < blocks->taps[1]; kh++)
+      for (int64_t kw = 0; kw < blocks->taps[2]; kw++)
+        offsets[taps++] = (int32_t)cconv_halo_offset(&blocks->halo, axis, kd, kh, kw);
+  for (int64_t c = 1; c < blocks->channels; c++)
+    for (int64_t k = 0; k < taps; k++)
+      offsets[c * taps + k] = offsets[k] + (int32_t)(c * blocks->halo.channel);
+}
+
+bool cconv_next_segment(const cc_halo *halo, const cc_block *block, int64_t end, cc_segment *s) {
+  const int64_t pitch = halo->axis[2].pitch, rows = halo->axis[1].pitch;
+  int64_t position = s->position + s->n;
+  for (; position < end; position += pitch - position % pitch) {
+    int64_t row = position / pitch, column = position % pitch;
+    if (column < block->size[2] && row % rows < block->size[1] && row / rows < block->size[0]) {
+      *s = (cc_segment){.position = position,
+                        .n = cc_min(block->size[2] - column, end - position),
+                        .od = block->from[0] + row / rows,
+                        .oh = block->from[1] + row % rows,
+                        .ow = block->from[2] + column};
+      return true;
+    }
+  }
+  return false;
+}

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * unpool.c - max_unpool: what a max pool found, back in its place.
+ *
+ * Law: a unit of work is one channel. Every index is looked at before an element is written. */
+#include "base/checked.h"
+#include "base/error.h"
+#include "base/parallel.h"
+#include "ops/operation.h"
+
+enum { ELEMENT_OPERATIONS = 16 }; /* an element takes the time of so many multiply-adds */
+
+typedef struct unpool {
+  cc_view input, output, indices;
+  const cc_kernels *kernels;
+  int64_t channels, parts;
+  int64_t bad[CC_MOST_PARTS]; /* the first index of each part that is none, else -1 */
+} unpool;
+
+static cconv_status validate(const cconv_tensor *input, const cconv_tensor *indices, const cconv_tensor *output,
+                             const cconv_context *context, unpool *p, cconv_error *error) {
+  if (!input)
+    return cc_fail(error, CCONV_BAD_ARGUMENT, "input", -1, 0, 1);
+  if (input->rank < 3 || input->rank > CCONV_MAX_RANK)
+    return cc_fail(error, CCONV_BAD_SHAPE, "input", -1, input->rank, CCONV_MAX_RANK);
+  const int32_t dtype = input->dtype, rank = input->rank;
+  cconv_status status;
+  if ((status = cconv_operation_context(context, error)) ||
+      (status = cconv_operation_kernels(dtype, &p->kernels, error)) ||
+      (status = cconv_view_of(input, "input", dtype, rank, false, &p->input, error)) ||
+      (status = cconv_operation_indices(indices, rank, &p->input, &p->indices, error)) ||
+      (status = cconv_view_of(output, "output", dtype, rank, true, &p->output, error)))
+    return status;
+  for (int a = 0; a < CC_DEPTH; a++)
+    if (p->output.shape[a] != p->input.shape[a])
+      return cc_fail(error, CCONV_BAD_SHAPE, "output", a, p->output.shape[a], p->input.shape[a]);
+  for (int a = CC_DEPTH; a < CCONV_MAX_RANK; a++)
+    if (p->output.shape[a] < 1)
+      return cc_fail(error, CCONV_BAD_SHAPE, "output", a - CCONV_MAX_RANK + rank, p->output.shape[a], 1);
+  return CCONV_OK;
+}
+
+static void prepare(unpool *p, const cconv_context *context) {
+  double operations = ELEMENT_OPERATIONS, plane = ELEMENT_OPERATIONS;
+  for (int a = 0; a < CCONV_MAX_RANK; a++) {
+    operations *= (double)p->input.shape[a];
+    plane *= (double)p->output.shape[a];
+  }
+  p->channels = p->input.shape[CC_BATCH] * p->input.shape[CC_CHANNEL];
+  p->parts = cconv_operation_parts(context, p->channels, operations + plane);
+}
+
+static char *channel_of(const cc_view *view, int64_t channel) {
+  const int64_t c = view->shape[CC_CHANNEL];
+  return view->data + channel / c * view->stride[CC_BATCH] + channel % c * view->stride[CC_CHANNEL];
+}
+
+static int64_t plane_of(const cc_view *view) {
+  return view->shape[CC_DEPTH] * view->shape[CC_HEIGHT] * view->shape[CC_WIDTH];
+}
+
+/* The first index of a channel that is neither a place of the plane nor -1; -1 where all are. */
+static int64_t first_bad(const unpool *p, int64_t channel) {
+  const int64_t *size = p->indices.shape, *stride = p->indices.stride, plane = plane_of(&p->output);
+  const char *taps = channel_of(&p->indices, channel);
+  for (int64_t d = 0; d < size[CC_DEPTH]; d++)
+    for (int64_t h = 0; h < size[CC_HEIGHT]; h++)
+      for (int64_t w = 0; w < size[CC_WIDTH]; w++) {
+        const char *tap = taps + d * stride[CC_DEPTH] + h * stride[CC_HEIGHT] + w * stride[CC_WIDTH];
+        const int64_t index = *(const int64_t *)(const void *)tap;
+        if (index < -1 || index >= plane)
+          return index;
+      }
+  return -1;
+}
+
+static void check_part(void *arg, int64_t part) {
+  unpool *p = arg;
+  const int64_t end = cc_part(p->channels, part + 1, p->parts);
+  p->bad[part] = -1;
+  for (int64_t c = cc_part(p->channels, part, p->parts); c < end && p->bad[part] == -1; c++)
+    p->bad[part] = first_bad(p, c);
+}
+
+static void run_part(void *arg, int64_t part) {
+  const unpool *p = arg;
+  cc_unpool_job job = {.x = NULL};
+  for (int a = 0; a < CCONV_MAX_SPATIAL; a++) {
+    job.x_stride[a] = p->input.stride[CC_DEPTH + a];
+    job.tap_stride[a] = p->indices.stride[CC_DEPTH + a];
+    job.y_stride[a] = p->output.stride[CC_DEPTH + a];
+    job.size[a] = p->input.shape[CC_DEPTH + a];
+    job.out[a] = p->output.shape[CC_DEPTH + a];
+  }
+  for (int64_t c = cc_part(p->channels, part, p->parts); c < cc_part(p->channels, part + 1, p->parts); c++) {
+    job.x = channel_of(&p->input, c);
+    job.taps = channel_of(&p->indices, c);
+    job.y = channel_of(&p->output, c);
+    p->kernels->unpool(&job);
+  }
+}
+
+cconv_status cconv_max_unpool(const cconv_tensor *input, const cconv_tensor *indices, const cconv_tensor *output,
+                              const cconv_context *context, cconv_error *error) {
+  unpool p;
+  const cconv_status status = validate(input, indices, output, context, &p, error);
+  if (status)
+    return status;
+  prepare(&p, context);
+  cconv_parallel(context, check_part, &p, p.parts);
+  for (int64_t part = 0; part < p.parts; part++)
+    if (p.bad[part] != -1)
+      return cc_fail(error, CCONV_BAD_ARGUMENT, "indices", -1, p.bad[part], plane_of(&p.output));
+  cconv_parallel(context, run_part, &p, p.parts);
+  return CCONV_OK;
+}
