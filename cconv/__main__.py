@@ -1,0 +1,149 @@
+"""The command line: ``python -m cconv info | demo | bench``."""
+
+import argparse
+import math
+import os
+import sys
+from collections.abc import Sequence
+
+import cconv
+
+__all__ = ["main", "parser"]
+
+
+def _threads(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text) > 0):
+        raise argparse.ArgumentTypeError(f"expected a positive integer, but got {text!r}")
+    return int(text)
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not (math.isfinite(value) and value > 0.0):
+        raise argparse.ArgumentTypeError(f"expected a positive number, but got {text!r}")
+    return value
+
+
+def parser() -> argparse.ArgumentParser:
+    """Describe the command line.
+
+    Returns
+    -------
+    argparse.ArgumentParser
+        With the subcommands info, demo and bench.
+    """
+    top = argparse.ArgumentParser(
+        prog="python -m cconv",
+        description="Convolution and pooling for NumPy arrays, at the speed of the machine.",
+        epilog="Each command has its own help: python -m cconv demo --help",
+    )
+    top.add_argument("--version", action="version", version=f"cconv {cconv.__version__}")
+    commands = top.add_subparsers(dest="command", required=True, metavar="{info,demo,bench}")
+
+    commands.add_parser(
+        "info",
+        help="say which backend, instruction set and threads are in use",
+        description="Print show_config(): version, backend (and why, if it is the fallback), "
+        "instruction set, threads and build.",
+    )
+
+    demo = commands.add_parser(
+        "demo",
+        help="send a photograph through two convolution layers, check, time and draw it",
+        description="Send a photograph through convolution, ReLU, max pooling, a second "
+        "convolution and average pooling. Every layer is checked against the float64 reference "
+        "and timed; a picture shows the input, the filters and the feature maps.",
+        epilog="exit status: 0 all checks passed and the picture is written; 1 a check failed, "
+        "or Matplotlib or Pillow is needed and missing; 2 bad usage, an unreadable image or an "
+        "output that cannot be written",
+    )
+    demo.add_argument(
+        "image",
+        nargs="?",
+        metavar="IMAGE",
+        help="an image file (needs Pillow); default: the NASA portrait that ships with cconv",
+    )
+    demo.add_argument(
+        "--output",
+        default="cconv-demo.png",
+        metavar="PATH",
+        help="the PNG file to write (needs Matplotlib); default: %(default)s",
+    )
+    demo.add_argument(
+        "--threads",
+        type=_threads,
+        metavar="N",
+        help="number of threads; default: get_num_threads()",
+    )
+
+    bench = commands.add_parser(
+        "bench",
+        help="time some layers and compare them with the FMA peak of this machine",
+        description="Time common layers and compare them with the fused-multiply-add peak that "
+        "is measured in the same run, turn by turn. Needs nothing but cconv.",
+        epilog="exit status: 0 done; 2 bad usage or a file that cannot be written",
+    )
+    bench.add_argument(
+        "--threads",
+        type=_threads,
+        nargs="+",
+        metavar="N",
+        help="thread counts to run with; default: 1 and get_num_threads()",
+    )
+    bench.add_argument(
+        "--dtype",
+        choices=("float32", "float64", "both"),
+        default="both",
+        help="default: %(default)s",
+    )
+    bench.add_argument(
+        "--seconds",
+        type=_seconds,
+        default=0.5,
+        metavar="S",
+        help="time to spend on each case; default: %(default)s",
+    )
+    bench.add_argument("--json", metavar="PATH", help="also write the figures to this file")
+    return top
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        The command line without the program; by default ``sys.argv[1:]``.
+
+    Returns
+    -------
+    int
+        The exit status: 0 success, 1 a failed check or a missing package, 2 bad usage.
+    """
+    given = parser().parse_args(arguments)
+    if given.command == "demo":
+        from cconv import demo
+
+        return demo.run(given.image, given.output, given.threads)
+    if given.command == "bench":
+        from cconv import bench
+
+        dtypes = bench.DTYPES if given.dtype == "both" else (given.dtype,)
+        return bench.run(given.threads, dtypes, given.seconds, given.json)
+    cconv.show_config()
+    return 0
+
+
+if __name__ == "__main__":
+    try:
+        status = main()
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        status = 130  # what a shell says of a program that was interrupted
+    except BrokenPipeError:  # the reader, say `head`, has gone: end quietly
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = 1
+    sys.exit(status)

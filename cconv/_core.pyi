@@ -1,0 +1,162 @@
+"""The compiled core: cconv.reference's functions, and facts about the build and the machine.
+
+Arrays of one call are all float32 or all float64.  `input` (n, c, *spatial) has any strides and
+any alignment; `weight` (oc, c/groups, *kernel), of a transposed convolution (c, oc/groups,
+*kernel), and `bias` (oc,) are C-contiguous and aligned; `out` is writable and aligned, has any
+strides, and shares no memory with the others.  `stride`, `dilation`, `before`, `after` and `kernel`
+have one int a spatial axis (1, 2 or 3 of them).  `unfold` gives and `fold` takes columns
+(n, c * K, L) of K taps and L windows, with any strides.  `kind` is 'max', 'min', 'avg' or 'lp';
+`indices` is None or, for the first two, an int64 array like `out`; `p` is the exponent of 'lp'.
+`activation` is (name, a, b); unused numbers are 0.0, as is `divisor` (0) where none was given.
+`padding` is what stands outside the input: 'constant' and a value that the dtype holds, or
+'reflect', 'symmetric', 'replicate' or 'circular' and 0.0.
+"""
+
+from typing import Any, Literal
+
+from numpy.typing import NDArray
+
+def conv(
+    input: NDArray[Any],
+    weight: NDArray[Any],
+    bias: NDArray[Any] | None,
+    out: NDArray[Any],
+    stride: tuple[int, ...],
+    dilation: tuple[int, ...],
+    before: tuple[int, ...],
+    after: tuple[int, ...],
+    padding: tuple[str, float],
+    groups: int,
+    activation: tuple[str | None, float, float],
+    threads: int,
+) -> None: ...
+def conv_transpose(
+    input: NDArray[Any],
+    weight: NDArray[Any],
+    bias: NDArray[Any] | None,
+    out: NDArray[Any],
+    stride: tuple[int, ...],
+    dilation: tuple[int, ...],
+    before: tuple[int, ...],
+    after: tuple[int, ...],
+    groups: int,
+    activation: tuple[str | None, float, float],
+    threads: int,
+) -> None: ...
+def pool(
+    kind: str,
+    input: NDArray[Any],
+    out: NDArray[Any],
+    indices: NDArray[Any] | None,
+    kernel: tuple[int, ...],
+    stride: tuple[int, ...],
+    dilation: tuple[int, ...],
+    before: tuple[int, ...],
+    after: tuple[int, ...],
+    ceil_mode: bool,
+    count_include_pad: bool,
+    divisor: int,
+    p: float,
+    threads: int,
+) -> None: ...
+def pool_adaptive(
+    kind: str,
+    input: NDArray[Any],
+    out: NDArray[Any],
+    indices: NDArray[Any] | None,
+    p: float,
+    threads: int,
+) -> None: ...
+def max_unpool(
+    input: NDArray[Any], indices: NDArray[Any], out: NDArray[Any], threads: int
+) -> None: ...
+def conv_workspace_nbytes(
+    input: NDArray[Any],
+    weight: NDArray[Any],
+    bias: NDArray[Any] | None,
+    out: NDArray[Any],
+    stride: tuple[int, ...],
+    dilation: tuple[int, ...],
+    before: tuple[int, ...],
+    after: tuple[int, ...],
+    padding: tuple[str, float],
+    groups: int,
+    activation: tuple[str | None, float, float],
+    threads: int,
+) -> int: ...
+def conv_transpose_workspace_nbytes(
+    input: NDArray[Any],
+    weight: NDArray[Any],
+    bias: NDArray[Any] | None,
+    out: NDArray[Any],
+    stride: tuple[int, ...],
+    dilation: tuple[int, ...],
+    before: tuple[int, ...],
+    after: tuple[int, ...],
+    groups: int,
+    activation: tuple[str | None, float, float],
+    threads: int,
+) -> int: ...
+def pool_workspace_nbytes(
+    kind: str,
+    input: NDArray[Any],
+    out: NDArray[Any],
+    indices: NDArray[Any] | None,
+    kernel: tuple[int, ...],
+    stride: tuple[int, ...],
+    dilation: tuple[int, ...],
+    before: tuple[int, ...],
+    after: tuple[int, ...],
+    ceil_mode: bool,
+    count_include_pad: bool,
+    divisor: int,
+    p: float,
+    threads: int,
+) -> int: ...
+def unfold(
+    input: NDArray[Any],
+    out: NDArray[Any],
+    kernel: tuple[int, ...],
+    stride: tuple[int, ...],
+    dilation: tuple[int, ...],
+    before: tuple[int, ...],
+    after: tuple[int, ...],
+    threads: int,
+) -> None: ...
+def fold(
+    input: NDArray[Any],
+    out: NDArray[Any],
+    kernel: tuple[int, ...],
+    stride: tuple[int, ...],
+    dilation: tuple[int, ...],
+    before: tuple[int, ...],
+    after: tuple[int, ...],
+    threads: int,
+) -> None: ...
+def unfold_workspace_nbytes(
+    input: NDArray[Any],
+    out: NDArray[Any],
+    kernel: tuple[int, ...],
+    stride: tuple[int, ...],
+    dilation: tuple[int, ...],
+    before: tuple[int, ...],
+    after: tuple[int, ...],
+    threads: int,
+) -> int: ...
+def fold_workspace_nbytes(
+    input: NDArray[Any],
+    out: NDArray[Any],
+    kernel: tuple[int, ...],
+    stride: tuple[int, ...],
+    dilation: tuple[int, ...],
+    before: tuple[int, ...],
+    after: tuple[int, ...],
+    threads: int,
+) -> int: ...
+def release_workspace() -> None: ...
+def max_threads() -> int: ...
+def cpu_features() -> tuple[str, ...]: ...
+def isa() -> str: ...
+def isa_names() -> tuple[str, ...]: ...
+def build_info() -> dict[str, str | int]: ...
+def fma_peak(dtype_name: Literal["float32", "float64"], threads: int, iterations: int) -> int: ...

@@ -1,0 +1,406 @@
+# cython: language_level=3
+"""The compiled core: array headers to cconv_tensor, a call of C, a status to an exception.
+
+Law: this file translates and decides nothing. The arguments are described in _core.pyi.
+"""
+
+import itertools
+import os
+import threading
+
+import numpy as np
+
+cimport numpy as cnp
+
+cnp.import_array()
+
+cdef dict _DTYPES = {
+    cnp.NPY_FLOAT32: CCONV_FLOAT32,
+    cnp.NPY_FLOAT64: CCONV_FLOAT64,
+    cnp.NPY_INT64: CCONV_INT64,
+}
+cdef dict _DTYPE_NAMES = {"float32": CCONV_FLOAT32, "float64": CCONV_FLOAT64}
+cdef dict _POOLS = {
+    "max": CCONV_POOL_MAX,
+    "avg": CCONV_POOL_AVERAGE,
+    "min": CCONV_POOL_MIN,
+    "lp": CCONV_POOL_LP,
+}
+cdef dict _ACTIVATIONS = {
+    None: CCONV_ACTIVATION_NONE,
+    "relu": CCONV_ACTIVATION_RELU,
+    "leaky_relu": CCONV_ACTIVATION_LEAKY_RELU,
+    "elu": CCONV_ACTIVATION_ELU,
+    "gelu_erf": CCONV_ACTIVATION_GELU_ERF,
+    "gelu_tanh": CCONV_ACTIVATION_GELU_TANH,
+    "silu": CCONV_ACTIVATION_SILU,
+    "hard_swish": CCONV_ACTIVATION_HARD_SWISH,
+    "hard_sigmoid": CCONV_ACTIVATION_HARD_SIGMOID,
+    "sigmoid": CCONV_ACTIVATION_SIGMOID,
+    "tanh": CCONV_ACTIVATION_TANH,
+    "clip": CCONV_ACTIVATION_CLIP,
+}
+cdef dict _PADDING_MODES = {
+    "constant": CCONV_PADDING_CONSTANT,
+    "reflect": CCONV_PADDING_REFLECT,
+    "symmetric": CCONV_PADDING_SYMMETRIC,
+    "replicate": CCONV_PADDING_REPLICATE,
+    "circular": CCONV_PADDING_CIRCULAR,
+}
+cdef dict _EXCEPTIONS = {
+    CCONV_BAD_ARGUMENT: ValueError,
+    CCONV_BAD_SHAPE: ValueError,
+    CCONV_UNSUPPORTED: ValueError,
+    CCONV_BAD_DTYPE: TypeError,
+    CCONV_TOO_LARGE: OverflowError,
+    CCONV_NO_MEMORY: MemoryError,
+}
+cdef object _local = threading.local()
+
+
+cdef class _Conv:
+    """One convolution, ordinary or transposed, in C's terms; keeps the arrays alive."""
+
+    cdef cconv_conv_params params
+    cdef cconv_tensor input, weight, bias, out
+    cdef cconv_context context
+    cdef cconv_tensor *bias_or_null
+    cdef tuple arrays
+    cdef bint transposed
+
+    def __cinit__(self, transposed, input, weight, bias, out, stride, dilation, before, after,
+                  padding, groups, activation, threads):
+        self.transposed = transposed
+        self.arrays = (input, weight, bias, out)
+        _read(input, &self.input)
+        _read(weight, &self.weight)
+        _read(out, &self.out)
+        self.bias_or_null = NULL
+        if bias is not None:
+            _read(bias, &self.bias)
+            self.bias_or_null = &self.bias
+        self.params.struct_size = sizeof(cconv_conv_params)
+        self.params.activation = _ACTIVATIONS[activation[0]]
+        self.params.activation_a, self.params.activation_b = activation[1], activation[2]
+        self.params.padding_mode = _PADDING_MODES[padding[0]]
+        self.params.padding_value = padding[1]
+        self.params.groups = groups
+        _copy(stride, self.params.stride)
+        _copy(dilation, self.params.dilation)
+        _copy(before, self.params.pad_before)
+        _copy(after, self.params.pad_after)
+        self.context = _new_context(threads)
+
+    cdef size_t workspace_nbytes(self) except? 0:
+        cdef cconv_error error = _new_error()
+        cdef size_t nbytes = 0
+        query = cconv_conv_transpose_workspace if self.transposed else cconv_conv_workspace
+        _check(query(&self.params, &self.input, &self.weight, self.bias_or_null, &self.out,
+                     &self.context, &nbytes, &error), &error)
+        return nbytes
+
+    cdef int run(self) except -1:
+        cdef cconv_error error = _new_error()
+        cdef size_t nbytes = self.workspace_nbytes()
+        cdef void *workspace = _workspace(nbytes)
+        cdef cconv_status status
+        execute = cconv_conv_transpose if self.transposed else cconv_conv
+        with nogil:
+            status = execute(&self.params, &self.input, &self.weight, self.bias_or_null, &self.out,
+                             &self.context, workspace, nbytes, &error)
+        return _check(status, &error)
+
+
+cdef class _Pool:
+    """One pooling in C's terms; keeps the arrays alive."""
+
+    cdef cconv_pool_params params
+    cdef cconv_tensor input, out, indices
+    cdef cconv_context context
+    cdef cconv_tensor *indices_or_null
+    cdef tuple arrays
+
+    def __cinit__(self, kind, input, out, indices, kernel, stride, dilation, before, after,
+                  ceil_mode, count_include_pad, divisor, p, threads):
+        self.arrays = (input, out, indices)
+        _read(input, &self.input)
+        _read(out, &self.out)
+        self.indices_or_null = NULL
+        if indices is not None:
+            _read(indices, &self.indices)
+            self.indices_or_null = &self.indices
+        self.params.struct_size = sizeof(cconv_pool_params)
+        self.params.kind = _POOLS[kind]
+        self.params.ceil_mode = ceil_mode
+        self.params.count_include_pad = count_include_pad
+        self.params.p = p
+        self.params.divisor = divisor
+        _copy(kernel, self.params.kernel)
+        _copy(stride, self.params.stride)
+        _copy(dilation, self.params.dilation)
+        _copy(before, self.params.pad_before)
+        _copy(after, self.params.pad_after)
+        self.context = _new_context(threads)
+
+    cdef size_t workspace_nbytes(self) except? 0:
+        cdef cconv_error error = _new_error()
+        cdef size_t nbytes = 0
+        _check(cconv_pool_workspace(&self.params, &self.input, &self.out, self.indices_or_null,
+                                    &self.context, &nbytes, &error), &error)
+        return nbytes
+
+    cdef int run(self) except -1:
+        cdef cconv_error error = _new_error()
+        cdef size_t nbytes = self.workspace_nbytes()
+        cdef void *workspace = _workspace(nbytes)
+        cdef cconv_status status
+        with nogil:
+            status = cconv_pool(&self.params, &self.input, &self.out, self.indices_or_null,
+                                &self.context, workspace, nbytes, &error)
+        return _check(status, &error)
+
+
+cdef class _Unfold:
+    """One unfold or fold in C's terms; keeps the arrays alive."""
+
+    cdef cconv_unfold_params params
+    cdef cconv_tensor input, out
+    cdef cconv_context context
+    cdef tuple arrays
+    cdef bint fold
+
+    def __cinit__(self, fold, input, out, kernel, stride, dilation, before, after, threads):
+        self.fold = fold
+        self.arrays = (input, out)
+        _read(input, &self.input)
+        _read(out, &self.out)
+        self.params.struct_size = sizeof(cconv_unfold_params)
+        _copy(kernel, self.params.kernel)
+        _copy(stride, self.params.stride)
+        _copy(dilation, self.params.dilation)
+        _copy(before, self.params.pad_before)
+        _copy(after, self.params.pad_after)
+        self.context.struct_size = sizeof(cconv_context)
+        self.context.num_threads = threads
+
+    cdef size_t workspace_nbytes(self) except? 0:
+        cdef cconv_error error = _new_error()
+        cdef size_t nbytes = 0
+        query = cconv_fold_workspace if self.fold else cconv_unfold_workspace
+        _check(query(&self.params, &self.input, &self.out, &self.context, &nbytes, &error), &error)
+        return nbytes
+
+    cdef int run(self) except -1:
+        cdef cconv_error error = _new_error()
+        cdef size_t nbytes = self.workspace_nbytes()
+        cdef void *workspace = _workspace(nbytes)
+        cdef cconv_status status
+        execute = cconv_fold if self.fold else cconv_unfold
+        with nogil:
+            status = execute(&self.params, &self.input, &self.out, &self.context, workspace,
+                             nbytes, &error)
+        return _check(status, &error)
+
+
+_PLAIN = ("constant", 0.0)
+
+
+def conv(input, weight, bias, out, stride, dilation, before, after, padding, groups, activation,
+         threads):
+    (<_Conv>_Conv(False, input, weight, bias, out, stride, dilation, before, after, padding,
+                  groups, activation, threads)).run()
+
+
+def conv_workspace_nbytes(input, weight, bias, out, stride, dilation, before, after, padding,
+                          groups, activation, threads):
+    return (<_Conv>_Conv(False, input, weight, bias, out, stride, dilation, before, after, padding,
+                         groups, activation, threads)).workspace_nbytes()
+
+
+def conv_transpose(input, weight, bias, out, stride, dilation, before, after, groups, activation,
+                   threads):
+    (<_Conv>_Conv(True, input, weight, bias, out, stride, dilation, before, after, _PLAIN, groups,
+                  activation, threads)).run()
+
+
+def conv_transpose_workspace_nbytes(input, weight, bias, out, stride, dilation, before, after,
+                                    groups, activation, threads):
+    return (<_Conv>_Conv(True, input, weight, bias, out, stride, dilation, before, after, _PLAIN,
+                         groups, activation, threads)).workspace_nbytes()
+
+
+def pool(kind, input, out, indices, kernel, stride, dilation, before, after, ceil_mode,
+         count_include_pad, divisor, p, threads):
+    (<_Pool>_Pool(kind, input, out, indices, kernel, stride, dilation, before, after, ceil_mode,
+                  count_include_pad, divisor, p, threads)).run()
+
+
+def pool_workspace_nbytes(kind, input, out, indices, kernel, stride, dilation, before, after,
+                          ceil_mode, count_include_pad, divisor, p, threads):
+    return (<_Pool>_Pool(kind, input, out, indices, kernel, stride, dilation, before, after,
+                         ceil_mode, count_include_pad, divisor, p, threads)).workspace_nbytes()
+
+
+def pool_adaptive(kind, input, out, indices, p, threads):
+    cdef cconv_adaptive_params params
+    cdef cconv_tensor source, target, places
+    cdef cconv_tensor *places_or_null = NULL
+    cdef cconv_context context = _new_context(threads)
+    cdef cconv_error error = _new_error()
+    cdef cconv_status status
+    params.struct_size = sizeof(cconv_adaptive_params)
+    params.kind = _POOLS[kind]
+    params.p = p
+    _read(input, &source)
+    _read(out, &target)
+    if indices is not None:
+        _read(indices, &places)
+        places_or_null = &places
+    with nogil:
+        status = cconv_pool_adaptive(&params, &source, &target, places_or_null, &context, &error)
+    _check(status, &error)
+
+
+def max_unpool(input, indices, out, threads):
+    cdef cconv_tensor source, target, places
+    cdef cconv_context context = _new_context(threads)
+    cdef cconv_error error = _new_error()
+    cdef cconv_status status
+    _read(input, &source)
+    _read(indices, &places)
+    _read(out, &target)
+    with nogil:
+        status = cconv_max_unpool(&source, &places, &target, &context, &error)
+    _check(status, &error)
+
+
+def unfold(input, out, kernel, stride, dilation, before, after, threads):
+    (<_Unfold>_Unfold(False, input, out, kernel, stride, dilation, before, after, threads)).run()
+
+
+def unfold_workspace_nbytes(input, out, kernel, stride, dilation, before, after, threads):
+    return (<_Unfold>_Unfold(False, input, out, kernel, stride, dilation, before, after,
+                             threads)).workspace_nbytes()
+
+
+def fold(input, out, kernel, stride, dilation, before, after, threads):
+    (<_Unfold>_Unfold(True, input, out, kernel, stride, dilation, before, after, threads)).run()
+
+
+def fold_workspace_nbytes(input, out, kernel, stride, dilation, before, after, threads):
+    return (<_Unfold>_Unfold(True, input, out, kernel, stride, dilation, before, after,
+                             threads)).workspace_nbytes()
+
+
+def release_workspace():
+    _local.__dict__.clear()
+
+
+def max_threads():
+    return cconv_max_threads()
+
+
+def cpu_features():
+    return tuple(_names(cconv_cpu_feature))
+
+
+def isa():
+    return cconv_isa().decode()
+
+
+def isa_names():
+    return tuple(_names(cconv_isa_name))
+
+
+def build_info():
+    return {
+        "version": cconv_version().decode(),
+        "compiler": cconv_compiler().decode(),
+        "openmp": cconv_openmp_version(),
+        "cache_l2": cconv_cache_l2(),
+    }
+
+
+def fma_peak(dtype_name, threads, iterations):
+    cdef cconv_context context = _new_context(threads)
+    cdef cconv_status status
+    cdef int64_t operations = 0
+    cdef int dtype = _DTYPE_NAMES[dtype_name]
+    cdef int64_t count = iterations
+    with nogil:
+        status = cconv_fma_peak(dtype, count, &context, &operations)
+    _check(status, NULL)
+    return operations
+
+
+cdef int _read(cnp.ndarray array, cconv_tensor *tensor) except -1:
+    """Describe the array; C says what is wrong with it."""
+    tensor.struct_size = sizeof(cconv_tensor)
+    tensor.dtype = _DTYPES.get(cnp.PyArray_TYPE(array), 0)
+    tensor.rank = cnp.PyArray_NDIM(array)
+    tensor.data = cnp.PyArray_DATA(array)
+    for axis in range(min(tensor.rank, CCONV_MAX_RANK)):
+        tensor.shape[axis] = cnp.PyArray_DIM(array, axis)
+        tensor.stride[axis] = cnp.PyArray_STRIDE(array, axis)
+    return 0
+
+
+cdef int _copy(tuple values, int64_t *target) except -1:
+    for axis, value in enumerate(values[:3]):
+        target[axis] = value
+    return 0
+
+
+cdef void *_workspace(size_t nbytes) except NULL:
+    """This thread's scratch, grown to the most it was asked for."""
+    buffer = getattr(_local, "buffer", None)
+    if buffer is None or buffer.nbytes < nbytes:
+        _local.buffer = buffer = np.empty(nbytes, np.uint8)
+    return cnp.PyArray_DATA(buffer)
+
+
+cdef cconv_context _new_context(threads):
+    cdef cconv_context context
+    context.struct_size = sizeof(cconv_context)
+    context.num_threads = threads
+    context.parallel_for = NULL
+    return context
+
+
+cdef cconv_error _new_error() noexcept:
+    cdef cconv_error error
+    error.struct_size = sizeof(cconv_error)
+    error.argument = NULL
+    error.axis = -1
+    error.given = error.expected = 0
+    return error
+
+
+cdef int _check(cconv_status status, cconv_error *error) except -1:
+    if status == CCONV_OK:
+        return 0
+    sentence = cconv_status_text(status).decode()
+    if error == NULL or error.argument == NULL:
+        raise _EXCEPTIONS.get(status, RuntimeError)(sentence)
+    raise _EXCEPTIONS.get(status, RuntimeError)(
+        f"{sentence} ({error.argument.decode()}, axis {error.axis}: given {error.given}, "
+        f"expected {error.expected})")
+
+
+ctypedef const char *(*_name_at)(int) noexcept nogil
+
+
+cdef list _names(_name_at name_at):
+    """The names up to the first NULL."""
+    cdef const char *name
+    names = []
+    for index in itertools.count():
+        name = name_at(index)
+        if name == NULL:
+            return names
+        names.append(name.decode())
+
+
+if cconv_isa() == NULL:
+    raise ValueError(f"the environment variable CCONV_ISA is {os.environ.get('CCONV_ISA')!r}; "
+                     f"expected one of {', '.join(isa_names())}")

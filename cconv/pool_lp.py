@@ -1,0 +1,180 @@
+"""Lp norms over windows, in one, two and three dimensions."""
+
+from __future__ import annotations
+
+from typing import SupportsIndex
+
+from numpy.typing import ArrayLike
+
+from cconv import _arguments, _arrays, _threads
+from cconv._arguments import FloatArray, Ints, Padding, PoolArguments
+from cconv._backend import backend
+
+
+def lp_pool2d(
+    input: ArrayLike,
+    norm_type: float,
+    kernel_size: Ints,
+    stride: Ints | None = None,
+    ceil_mode: bool = False,
+    *,
+    padding: Padding = 0,
+    dilation: Ints = 1,
+    out: FloatArray | None = None,
+    threads: SupportsIndex | None = None,
+) -> FloatArray:
+    """Take the Lp norm of each window, channel by channel: ONNX's LpPool.
+
+    With p = `norm_type`, stride (sh, sw), dilation (dh, dw) and the padding before each axis
+    (bh, bw)::
+
+        out[n, c, y, x] = (sum over i < kh, j < kw of
+                           |input[n, c, y*sh + i*dh - bh, x*sw + j*dw - bw]| ** p) ** (1 / p)
+
+    where elements outside the input are zeros.  `torch.nn.functional.lp_pool2d` takes powers of the
+    elements themselves, not of their magnitudes: for an odd p it differs on negative elements.
+
+    Parameters
+    ----------
+    input : array_like, (n, c, h, w) or (c, h, w), float32 or float64
+        One image or a batch of them, with any strides.
+    norm_type : float
+        The exponent p, above 0.  1, 2 and inf, the greatest magnitude, take no powers and are fast.
+    kernel_size, stride, padding, dilation, ceil_mode, out, threads
+        As in `max_pool2d`.
+
+    Returns
+    -------
+    ndarray, (n, c, oh, ow) or (c, oh, ow)
+        As in `max_pool2d`, which also says what is raised.  A window without any element of the
+        input gives 0.
+
+    Notes
+    -----
+    Powers and their sum are formed in the dtype of the input, as ONNX's runtimes and torch do: they
+    may overflow to inf, or vanish, where the norm itself would not.
+
+    See Also
+    --------
+    avg_pool2d : Averages instead.
+    global_lp_pool : The norm of each channel.
+    pool_output_shape : The shape of the result.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import cconv
+    >>> image = np.array([[[3, 0, -1, 2], [0, -4, 2, 4]]], np.float32)
+    >>> cconv.lp_pool2d(image, 2, 2)
+    array([[[5., 5.]]], dtype=float32)
+    >>> cconv.lp_pool2d(image, 1, 2)
+    array([[[7., 9.]]], dtype=float32)
+    >>> cconv.lp_pool2d(image, np.inf, 2)
+    array([[[4., 4.]]], dtype=float32)
+    """
+    where = PoolArguments(kernel_size, stride, padding, dilation, ceil_mode)
+    return _norm(2, input, norm_type, where, out, threads)
+
+
+def lp_pool1d(
+    input: ArrayLike,
+    norm_type: float,
+    kernel_size: Ints,
+    stride: Ints | None = None,
+    ceil_mode: bool = False,
+    *,
+    padding: Padding = 0,
+    dilation: Ints = 1,
+    out: FloatArray | None = None,
+    threads: SupportsIndex | None = None,
+) -> FloatArray:
+    """Take the Lp norm of each window: `lp_pool2d` with one spatial axis.
+
+    All that is said there holds here.
+
+    Parameters
+    ----------
+    input : array_like, (n, c, w) or (c, w), float32 or float64
+        One signal of c channels, or a batch of them.
+    norm_type : float
+        As in `lp_pool2d`.
+    kernel_size, stride, padding, dilation, ceil_mode, out, threads
+        As in `max_pool1d`.
+
+    Returns
+    -------
+    ndarray, (n, c, ow) or (c, ow)
+        As in `lp_pool2d`.
+
+    Examples
+    --------
+    >>> import cconv
+    >>> cconv.lp_pool1d([[3.0, -4.0, 0.0, 5.0, 12.0]], 2, 2, stride=1)
+    array([[ 5.,  4.,  5., 13.]])
+    """
+    where = PoolArguments(kernel_size, stride, padding, dilation, ceil_mode)
+    return _norm(1, input, norm_type, where, out, threads)
+
+
+def lp_pool3d(
+    input: ArrayLike,
+    norm_type: float,
+    kernel_size: Ints,
+    stride: Ints | None = None,
+    ceil_mode: bool = False,
+    *,
+    padding: Padding = 0,
+    dilation: Ints = 1,
+    out: FloatArray | None = None,
+    threads: SupportsIndex | None = None,
+) -> FloatArray:
+    """Take the Lp norm of each window: `lp_pool2d` with three spatial axes.
+
+    All that is said there holds here.
+
+    Parameters
+    ----------
+    input : array_like, (n, c, d, h, w) or (c, d, h, w), float32 or float64
+        One volume of c channels, or a batch of them.
+    norm_type : float
+        As in `lp_pool2d`.
+    kernel_size, stride, padding, dilation, ceil_mode, out, threads
+        As in `max_pool3d`.
+
+    Returns
+    -------
+    ndarray, (n, c, od, oh, ow) or (c, od, oh, ow)
+        As in `lp_pool2d`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import cconv
+    >>> cconv.lp_pool3d(np.arange(8.0).reshape(1, 2, 2, 2) - 4, 1, 2)
+    array([[[[16.]]]])
+    """
+    where = PoolArguments(kernel_size, stride, padding, dilation, ceil_mode)
+    return _norm(3, input, norm_type, where, out, threads)
+
+
+def _norm(
+    rank: int,
+    input: ArrayLike,
+    norm_type: float,
+    where: PoolArguments,
+    out: FloatArray | None,
+    threads: SupportsIndex | None,
+) -> FloatArray:
+    function = f"lp_pool{rank}d"
+    x = _arrays.operand(function, "input", input)
+    p = _arguments.norm(function, "norm_type", norm_type)
+    geometry = _arguments.pool_geometry(function, rank, x.shape, where)
+    count = _threads.resolve(function, threads)
+    window = geometry.windows
+
+    def compute(result: FloatArray) -> None:
+        images, results = (_arrays.batched(a, rank) for a in (x, result))
+        ceil_mode = bool(where.ceil_mode)
+        backend.pool("lp", images, results, None, *window, ceil_mode, True, 0, p, count)
+
+    return _arrays.deliver(function, out, geometry.output_shape, x.dtype, (x,), compute)

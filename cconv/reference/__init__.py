@@ -1,0 +1,40 @@
+"""The NumPy reference: the fallback without a C core, and the oracle that the core is tested by.
+
+Slow, short and obviously right: loops over the taps of the kernel, NumPy inside, sums in float64
+rounded once at the end.  It offers the functions of `cconv._core` that compute, with the same
+arguments (`_core.pyi` says which arrays they take), and shares no code with it.
+"""
+
+from cconv.reference.conv import conv
+from cconv.reference.conv_transpose import conv_transpose
+from cconv.reference.pool import pool
+from cconv.reference.pool_adaptive import pool_adaptive
+from cconv.reference.unfold import fold, unfold
+from cconv.reference.unpool import max_unpool
+
+__all__ = [
+    "conv",
+    "conv_transpose",
+    "cpu_features",
+    "fold",
+    "max_threads",
+    "max_unpool",
+    "pool",
+    "pool_adaptive",
+    "release_workspace",
+    "unfold",
+]
+
+
+def release_workspace() -> None:
+    """Do nothing: the reference keeps no memory between calls."""
+
+
+def max_threads() -> int:
+    """Give 1: the reference does not divide its work."""
+    return 1
+
+
+def cpu_features() -> tuple[str, ...]:
+    """Give nothing: the reference does not ask the processor."""
+    return ()

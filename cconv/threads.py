@@ -1,0 +1,110 @@
+"""How many threads calls use, and what memory they keep."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from typing import SupportsIndex
+
+from cconv import _threads
+from cconv._backend import backend
+
+
+def set_num_threads(n: SupportsIndex) -> None:
+    """Set how many threads calls use, in the whole process.
+
+    A call's own `threads=` and a surrounding `num_threads` go before it; it goes before the
+    environment variable CCONV_NUM_THREADS, which goes before the number of processors that the
+    core may use.  Results do not depend on it.
+
+    Parameters
+    ----------
+    n : int
+        At least 1.
+
+    Raises
+    ------
+    ValueError
+        If `n` is out of range.
+    TypeError
+        If `n` is not an int.
+
+    Examples
+    --------
+    >>> import cconv
+    >>> before = cconv.get_num_threads()
+    >>> cconv.set_num_threads(3)
+    >>> cconv.get_num_threads()
+    3
+    >>> cconv.set_num_threads(before)
+    """
+    _threads.set_for_process(_threads.checked("set_num_threads", "n", n))
+
+
+def get_num_threads() -> int:
+    """Tell how many threads a call without `threads=` uses here and now.
+
+    Returns
+    -------
+    int
+        At least 1.
+
+    Raises
+    ------
+    ValueError
+        If it comes to the environment variable CCONV_NUM_THREADS, and that is not an int from 1.
+
+    Examples
+    --------
+    >>> import cconv
+    >>> with cconv.num_threads(2):
+    ...     cconv.get_num_threads()
+    2
+    """
+    return _threads.current()
+
+
+def num_threads(n: SupportsIndex) -> AbstractContextManager[None]:
+    """Set how many threads calls use in the body of a `with` statement.
+
+    The setting is a context variable: it holds in this Python thread or asynchronous task alone,
+    and goes before `set_num_threads`.
+
+    Parameters
+    ----------
+    n : int
+        At least 1.
+
+    Returns
+    -------
+    context manager
+        It gives the former setting back when the body ends.
+
+    Raises
+    ------
+    ValueError
+        If `n` is out of range.
+    TypeError
+        If `n` is not an int.
+
+    Examples
+    --------
+    >>> import cconv
+    >>> with cconv.num_threads(1):
+    ...     y = cconv.max_pool1d([[1.0, 3.0, 2.0, 0.0]], 2)
+    >>> y
+    array([[3., 2.]])
+    """
+    return _threads.set_for_context(_threads.checked("num_threads", "n", n))
+
+
+def release_workspace() -> None:
+    """Free the memory that cconv keeps between calls of this Python thread.
+
+    It is freed with the thread in any case.  The next call allocates what it needs again.
+
+    Examples
+    --------
+    >>> import cconv
+    >>> cconv.release_workspace()
+    """
+    backend.release_workspace()
