@@ -1,0 +1,101 @@
+# Copyright (c) The cconv developers. BSD-3-Clause; see LICENSE.
+"""The C core alone, without Python: the programs of tests/c, on every instruction set.
+
+Their buffers lie between pages that must not be touched. With CCONV_SANITIZE, core and programs are
+built with those sanitizers as well. CCONV_TEST_SHARE=n sweeps an n-th of the cases.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+from toolchain import (
+    CORE,
+    ROOT,
+    STRICT,
+    clean_environment,
+    core_objects,
+    core_sources,
+    once,
+    openmp_flags,
+    run,
+    scratch,
+    succeed,
+    tool,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ISAS = ["avx512", "avx2", "generic"]
+SHARE = max(1, int(os.environ.get("CCONV_TEST_SHARE", "1")))
+SWEEP = 100_000
+SANITIZERS = os.environ.get("CCONV_SANITIZE", "")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _once() -> None:
+    once()
+
+
+@functools.cache
+def program(name: str) -> Path:
+    """Build tests/c/<name>.c with the core, OpenMP and the sanitizers of this run."""
+    core_sources()
+    compiler = tool("gcc")
+    flags = ["-fno-pie", *openmp_flags(compiler)]
+    if SANITIZERS not in {"", "0"}:
+        flags += [f"-fsanitize={SANITIZERS}", "-fno-sanitize-recover=all", "-g"]
+    source, target = ROOT / "tests" / "c" / f"{name}.c", scratch() / name
+    objects = core_objects(compiler, tuple(flags)).values()
+    include = f"-I{CORE / 'include'}"
+    options = [compiler, "-std=c11", *STRICT, *flags, "-no-pie", include]
+    succeed([*options, source, *objects, "-lm", "-o", target])
+    return target
+
+
+def cases(name: str, isa: str, *arguments: str) -> int:
+    """Run a program, which must find no failure; the number of cases it says it tried."""
+    # More threads than processors would otherwise spin in each other's way.
+    env = clean_environment(CCONV_ISA=isa, OMP_WAIT_POLICY="passive", OMP_DYNAMIC="false")
+    output = succeed([program(name), *arguments], env=env).decode()
+    report = re.search(r"^(\w+): (\d+) cases, 0 failures$", output, re.MULTILINE)
+    assert report is not None, output
+    return int(report.group(2))
+
+
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize(
+    ("name", "least"),
+    [
+        ("test_queries", 4),
+        ("test_arguments", 600),
+        ("test_workspace", 300),
+        ("test_unfold", 600),
+        ("test_places", 9000),
+    ],
+)
+def test_program(name: str, least: int, isa: str) -> None:
+    assert cases(name, isa) >= least
+
+
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize("name", ["sweep_conv", "sweep_transpose", "sweep_pool", "sweep_unfold"])
+def test_sweep(name: str, isa: str) -> None:
+    assert cases(name, isa, str(SWEEP // SHARE)) == SWEEP // SHARE
+
+
+def test_every_program_is_run() -> None:
+    core_sources()
+    known = {"test_queries", "test_arguments", "test_workspace", "test_unfold", "test_places"}
+    known |= {"sweep_conv", "sweep_transpose", "sweep_pool", "sweep_unfold"}
+    assert {path.stem for path in (ROOT / "tests" / "c").glob("*.c")} == known
+
+
+@pytest.mark.parametrize("name", ["test_queries", "sweep_conv"])
+def test_unknown_instruction_set_fails_the_programs(name: str) -> None:
+    assert run([program(name), "10"], env=clean_environment(CCONV_ISA="avx3")).returncode != 0

@@ -1,0 +1,174 @@
+"""depthwise_conv and separable_conv2d: they are convolutions in groups, and two in a row."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from random import Random
+from typing import Any
+
+import cases
+import numpy as np
+import pytest
+from cases import CONV, DTYPES, RANKS, ConvCase, assert_same_bits
+from test_errors import check, ones
+
+import cconv
+
+DEPTHWISE: dict[int, Callable[..., Any]] = {
+    1: cconv.depthwise_conv1d,
+    2: cconv.depthwise_conv2d,
+    3: cconv.depthwise_conv3d,
+}
+
+
+def draw(random: Random, rank: int | None = None, dtype: str | None = None) -> ConvCase:
+    """A convolution with as many groups as channels, and any padding mode."""
+    channels, multiplier = random.randint(1, 20), random.choice([1, 1, 2, 3])
+    mode = random.choice(["zeros", "constant", "reflect", "symmetric", "replicate", "circular"])
+    return replace(
+        cases.draw_conv(random, rank, dtype),
+        in_channels=channels,
+        out_channels=channels * multiplier,
+        groups=channels,
+        padding_mode=mode,
+        padding_value=2.0 if mode == "constant" else 0.0,
+    )
+
+
+def run(case: ConvCase, x: Any, w: Any, bias: Any, **keywords: Any) -> Any:
+    arguments = {key: value for key, value in case.arguments.items() if key != "groups"}
+    return DEPTHWISE[case.rank](x, w, bias, **arguments, **keywords)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("rank", RANKS)
+def test_sweep_equals_groups(rank: int, dtype: str) -> None:
+    for case in cases.sweep(f"depthwise/{rank}/{dtype}", 200, lambda r: draw(r, rank, dtype)):
+        with cases.naming(case):
+            rng = np.random.default_rng(case.seed)
+            x, w, bias = cases.conv_data(case, rng, cases.normals)
+            canvas = cases.Canvas(case.out_shape, case.dtype, case.out_layout, rng)
+            y = run(case, x, w, bias, out=canvas.array, threads=case.threads)
+            canvas.check(y)
+            assert_same_bits(y, cases.run_conv(case, x, w, bias))
+
+
+@pytest.mark.parametrize("rank", RANKS)
+def test_each_channel_has_its_own_filters(rank: int) -> None:
+    rng = np.random.default_rng(rank)
+    x = cases.integers(rng, (2, 3, *(5, 6, 7)[-rank:]), "float32")
+    w = cases.integers(rng, (6, 1, *(2, 3, 3)[-rank:]), "float32")
+    y = DEPTHWISE[rank](x, w, padding=1)
+    for o in range(6):
+        alone = CONV[rank](x[:, o // 2, None], w[o, None], padding=1)
+        assert_same_bits(y[:, o, None].copy(), alone)
+
+
+@pytest.mark.parametrize("rank", RANKS)
+def test_delta_kernel_is_the_identity(rank: int) -> None:
+    x = cases.integers(np.random.default_rng(0), (5, *(6,) * rank), "float32")
+    delta = np.zeros((5, 1, *(3,) * rank), "f4")
+    delta[(slice(None), 0, *(1,) * rank)] = 1
+    assert_same_bits(DEPTHWISE[rank](x, delta, padding="same"), x)
+
+
+def test_activation_threads_and_words() -> None:
+    rng = np.random.default_rng(1)
+    x = cases.normals(rng, (2, 64, 40, 41), "float32")
+    w, bias = cases.normals(rng, (64, 1, 5, 5), "float32"), cases.normals(rng, (64,), "float32")
+    arguments: dict[str, Any] = {"stride": 2, "padding": "same", "activation": "relu6"}
+    expected = cconv.conv2d(x, w, bias, groups=64, **arguments)
+    for threads in (1, 2, 3, 7):
+        y = cconv.depthwise_conv2d(x, w, bias, threads=threads, **arguments)
+        assert_same_bits(y, expected)
+
+
+def draw_separable(random: Random) -> ConvCase:
+    return replace(draw(random, 2), bias=True)
+
+
+def test_separable_is_depthwise_then_pointwise() -> None:
+    for case in cases.sweep("separable", 150, draw_separable):
+        with cases.naming(case):
+            rng = np.random.default_rng(case.seed)
+            filters = int(rng.integers(1, 9))
+            x, w, _ = cases.conv_data(case, rng)
+            point = cases.integers(rng, (filters, case.out_channels, 1, 1), case.dtype, 3)
+            bias = cases.integers(rng, (filters,), case.dtype)
+            arguments = {key: value for key, value in case.arguments.items() if key != "groups"}
+            between = cconv.depthwise_conv2d(x, w, **arguments)
+            expected = cconv.conv2d(between, point, bias, activation="relu")
+            shape = (case.batch, filters, *case.out_spatial)
+            canvas = cases.Canvas(shape, case.dtype, case.out_layout, rng)
+            y = cconv.separable_conv2d(
+                x, w, point, bias, activation="relu", out=canvas.array, **arguments
+            )
+            canvas.check(y)
+            assert_same_bits(y, expected)
+
+
+def test_separable_of_one_image_and_mixed_dtypes() -> None:
+    rng = np.random.default_rng(3)
+    x, w = cases.normals(rng, (4, 9, 9), "float32"), cases.normals(rng, (8, 1, 3, 3), "float32")
+    point = cases.normals(rng, (5, 8, 1, 1), "float64")
+    wide = cconv.depthwise_conv2d(x.astype("f8"), w.astype("f8"), padding=1)
+    y = cconv.separable_conv2d(x, w, point, padding=1)
+    assert_same_bits(y, cconv.conv2d(wide, point))
+    small = cconv.separable_conv2d(x, w, point.astype("f4"), padding=1)
+    assert small.dtype == np.float32
+
+
+def test_separable_out_may_overlap_everything() -> None:
+    rng = np.random.default_rng(4)
+    x = cases.integers(rng, (1, 3, 8, 8), "float32")
+    w, point = cases.integers(rng, (3, 1, 3, 3), "float32"), np.ones((3, 3, 1, 1), "f4")
+    expected = cconv.separable_conv2d(x.copy(), w, point, padding=1)
+    assert cconv.separable_conv2d(x, w, point, padding=1, out=x) is x
+    assert_same_bits(x, expected)
+
+
+X, W, P = ones(2, 4, 9, 9), ones(8, 1, 3, 3), ones(5, 8, 1, 1)
+depthwise, separable = cconv.depthwise_conv2d, cconv.separable_conv2d
+ERRORS: dict[str, tuple[type[Exception], Callable[[], Any], list[str]]] = {
+    "rank": (ValueError, lambda: depthwise(X, ones(8, 3, 3)), ["weight", "(c*m, 1"]),
+    "multiple": (
+        ValueError, lambda: depthwise(X, ones(6, 1, 3, 3)),
+        ["depthwise_conv2d: weight.shape is (6, 1, 3, 3)", "4 channels", "(m*4, 1, kh, kw)"],
+    ),
+    "depth": (ValueError, lambda: depthwise(X, ones(8, 2, 3, 3)), ["(8, 2, 3, 3)", "(m*4, 1,"]),
+    "no filters": (ValueError, lambda: depthwise(X, W[:0]), ["(0, 1, 3, 3)", "(m*4, 1,"]),
+    "no channels": (ValueError, lambda: depthwise(X[:, :0], W), ["no channels", "at least 1"]),
+    "bias": (ValueError, lambda: depthwise(X, W, ones(4)), ["bias", "(4,)", "(8,)"]),
+    "mode": (ValueError, lambda: depthwise(X, W, padding_mode="edge"), ["'edge'", "'replicate'"]),
+    "groups": (TypeError, lambda: depthwise(X, W, None, 1, 0, 1, 4), ["positional"]),
+    "separable weight": (
+        ValueError, lambda: separable(X, ones(6, 1, 3, 3), P),
+        ["separable_conv2d: depthwise_weight.shape is (6, 1, 3, 3)", "(m*4, 1, kh, kw)"],
+    ),
+    "pointwise channels": (
+        ValueError, lambda: separable(X, W, ones(5, 4, 1, 1)),
+        ["separable_conv2d: pointwise_weight.shape[1] is 4", "8 channels", "(oc, 8,"],
+    ),
+    "pointwise kernel": (
+        ValueError, lambda: separable(X, W, ones(5, 8, 3, 1)),
+        ["separable_conv2d: pointwise_weight.shape is (5, 8, 3, 1)", "(oc, 8, 1, 1)"],
+    ),
+    "pointwise kernel larger than the image": (
+        ValueError, lambda: separable(X, W, ones(5, 8, 99, 9)), ["(5, 8, 99, 9)", "(oc, 8, 1, 1)"],
+    ),
+    "pointwise rank": (
+        ValueError, lambda: separable(X, W, ones(5, 8)), ["pointwise_weight.shape (5, 8)", "4"],
+    ),
+    "separable bias": (ValueError, lambda: separable(X, W, P, ones(8)), ["bias", "(8,)", "(5,)"]),
+    "separable dtype": (
+        TypeError, lambda: separable(X, W, P.astype("i4")), ["pointwise_weight", "int32"],
+    ),
+    "separable algorithm": (
+        ValueError, lambda: separable(X, W, P, algorithm="fft"), ["separable_conv2d: ", "'fft'"],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ERRORS)
+def test_errors(name: str) -> None:
+    error, call, fragments = ERRORS[name]
+    check(error, call, *fragments)
