@@ -1,0 +1,95 @@
+# `make` lists the targets. Each does its own set-up in .venv and build/, and `make clean` removes both.
+
+PYTHON ?= python3
+CC ?= cc
+EMBED_COMPILERS ?= gcc clang
+PYTEST_ARGS ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
+C_FILES := $(shell find src_c -name '*.c' | sort)
+C_TEXT := $(shell find src_c tests -name '*.[ch]' | sort)
+CORE_FILES := $(shell find src_c) $(wildcard cconv/*.pyx cconv/*.pxd) # with folders: a file taken away counts too
+EMBED_FLAGS := -O2 -std=c11 -Wall -Wextra -Wshadow -Werror -Isrc_c/include -Isrc_c
+SANITIZERS := address,undefined
+
+.DELETE_ON_ERROR:
+.PHONY: help demo test lint format asan embed clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(VENV)/.core ## run a photograph through two layers on the compiled core, write a picture (IMAGE=...)
+	$(BIN)/python -m cconv demo $(IMAGE)
+
+test: $(VENV)/.core $(VENV)/.test ## run all tests on the compiled core (PYTEST_ARGS='-k pool')
+	CCONV_REQUIRE_EXT=1 $(BIN)/python -m pytest $(PYTEST_ARGS)
+
+lint: $(VENV)/.core $(VENV)/.lint ## check style and types: ruff, clang-format, cython-lint, mypy
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	@echo clang-format; $(BIN)/clang-format --dry-run -Werror $(C_TEXT)
+	PATH="$(CURDIR)/$(BIN):$$PATH" cython-lint cconv
+	$(BIN)/mypy
+
+format: $(VENV)/.python $(VENV)/.lint ## rewrite Python and C files in the project's style
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+	@echo clang-format; $(BIN)/clang-format -i $(C_TEXT)
+
+# The tests run from build/asan/lib. The runtime of the sanitizer must be loaded before Python, and with
+# it libstdc++, whose exceptions it wraps. Python's own leaks at exit are not ours to report.
+asan: $(VENV)/.core $(VENV)/.test ## run the tests on a core with address and undefined-behaviour sanitizers
+	rm -rf build/asan
+	CC=gcc CCONV_REQUIRE_EXT=1 CCONV_SANITIZE=$(SANITIZERS) $(BIN)/python setup.py --quiet \
+		build --build-base build/asan --build-lib build/asan/lib
+	CCONV_REQUIRE_EXT=1 CCONV_SANITIZE=$(SANITIZERS) \
+		PYTHONPATH=build/asan/lib PYTHONSAFEPATH=1 PYTHONMALLOC=malloc \
+		LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libstdc++.so)" \
+		ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1:strict_init_order=1 \
+		UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
+		$(BIN)/python -m pytest -s tests $(PYTEST_ARGS)
+
+# Whatever the compiler, the answer is the same to the last bit.
+embed: ## build the core and its example program without Python, with gcc and with clang
+	@mkdir -p build/embed && rm -f build/embed/*
+	@for cc in $(EMBED_COMPILERS); do \
+		command -v $$cc > /dev/null || { echo "no $$cc here: left out"; continue; }; \
+		for program in tests/embed/*.c; do \
+			name=build/embed/$$(basename $$program .c)-$$cc; \
+			(set -x; $$cc $(EMBED_FLAGS) $$program $(C_FILES) -lm -o $$name) && ./$$name > $$name.txt || exit 1; \
+			cmp $$name.txt $$(ls build/embed/$$(basename $$program .c)-*.txt | head -n 1) || exit 1; \
+		done; \
+	done
+
+clean: ## remove everything the other targets made
+	rm -rf $(VENV) build dist *.egg-info cconv/_build_config.py cconv/_core*.so cconv-demo.png
+	rm -rf .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find cconv tests -name __pycache__ -prune -exec rm -rf {} +
+
+# Set-up, once each. An edit of a Python file needs nothing; one of the core's files builds it again.
+
+$(VENV)/.python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "cconv needs Python 3.11 or newer; choose one: make PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2> /dev/null || \
+		{ echo "this Python cannot make a venv; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
+	$(PYTHON) -m venv --clear $(VENV)
+	$(PIP) install --upgrade 'pip>=25.1'
+	touch $@
+
+$(VENV)/.core: $(VENV)/.python pyproject.toml setup.py $(CORE_FILES)
+	$(BIN)/python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['build-system']['requires'], sep='\n')" \
+		> $(VENV)/build-requires.txt
+	$(PIP) install -r $(VENV)/build-requires.txt
+	CCONV_REQUIRE_EXT=1 $(PIP) install --no-build-isolation --editable '.[demo]'
+	touch $@
+
+$(VENV)/.test: $(VENV)/.python pyproject.toml
+	$(PIP) install --group test
+	touch $@
+
+$(VENV)/.lint: $(VENV)/.python pyproject.toml
+	$(PIP) install --group lint
+	touch $@
