@@ -27,6 +27,7 @@ class Backend(Protocol):
         input: Any,
         weight: Any,
         bias: Any,
+        residual: Any,
         out: Any,
         stride: Ints,
         dilation: Ints,
@@ -43,6 +44,7 @@ class Backend(Protocol):
         input: Any,
         weight: Any,
         bias: Any,
+        residual: Any,
         out: Any,
         stride: Ints,
         dilation: Ints,
@@ -100,6 +102,19 @@ class Backend(Protocol):
     ) -> None: ...
 
     def max_unpool(self, input: Any, indices: Any, out: Any, threads: int) -> None: ...
+
+    def filter_extreme(
+        self,
+        kind: str,
+        input: Any,
+        out: Any,
+        footprint: Any,
+        kernel: Ints,
+        before: Ints,
+        after: Ints,
+        padding: tuple[tuple[str, ...], float],
+        threads: int,
+    ) -> None: ...
 
     def release_workspace(self) -> None: ...
 

@@ -1,6 +1,6 @@
 # The C core's interface, as src_c/include/cconv.h declares it.
 
-from libc.stdint cimport int32_t, int64_t, uint32_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
 
 
 cdef extern from "cconv.h" nogil:
@@ -15,6 +15,15 @@ cdef extern from "cconv.h" nogil:
     enum: CCONV_FLOAT32
     enum: CCONV_FLOAT64
     enum: CCONV_INT64
+    enum: CCONV_INT32
+    enum: CCONV_INT16
+    enum: CCONV_INT8
+    enum: CCONV_UINT64
+    enum: CCONV_UINT32
+    enum: CCONV_UINT16
+    enum: CCONV_UINT8
+    enum: CCONV_BOOL
+    enum: CCONV_FLOAT16
     enum: CCONV_ACTIVATION_NONE
     enum: CCONV_ACTIVATION_RELU
     enum: CCONV_ACTIVATION_LEAKY_RELU
@@ -82,11 +91,22 @@ cdef extern from "cconv.h" nogil:
         int32_t kind
         double p
 
+    ctypedef struct cconv_filter_params:
+        uint32_t struct_size
+        int32_t kind
+        const uint8_t *footprint
+        double padding_value
+        int32_t padding_mode[3]
+        int64_t kernel[3]
+        int64_t pad_before[3]
+        int64_t pad_after[3]
+
     ctypedef struct cconv_context:
         uint32_t struct_size
         int32_t num_threads
         void (*parallel_for)(void *host, void (*body)(void *arg, int64_t part) noexcept, void *arg,
                              int64_t parts) noexcept
+        void *host
 
     ctypedef struct cconv_error:
         uint32_t struct_size
@@ -96,20 +116,20 @@ cdef extern from "cconv.h" nogil:
 
     cconv_status cconv_conv_workspace(
         const cconv_conv_params *params, const cconv_tensor *input, const cconv_tensor *weight,
-        const cconv_tensor *bias, const cconv_tensor *output, const cconv_context *context,
-        size_t *bytes, cconv_error *error)
+        const cconv_tensor *bias, const cconv_tensor *residual, const cconv_tensor *output,
+        const cconv_context *context, size_t *bytes, cconv_error *error)
     cconv_status cconv_conv(
         const cconv_conv_params *params, const cconv_tensor *input, const cconv_tensor *weight,
-        const cconv_tensor *bias, const cconv_tensor *output, const cconv_context *context,
-        void *workspace, size_t bytes, cconv_error *error)
+        const cconv_tensor *bias, const cconv_tensor *residual, const cconv_tensor *output,
+        const cconv_context *context, void *workspace, size_t bytes, cconv_error *error)
     cconv_status cconv_conv_transpose_workspace(
         const cconv_conv_params *params, const cconv_tensor *input, const cconv_tensor *weight,
-        const cconv_tensor *bias, const cconv_tensor *output, const cconv_context *context,
-        size_t *bytes, cconv_error *error)
+        const cconv_tensor *bias, const cconv_tensor *residual, const cconv_tensor *output,
+        const cconv_context *context, size_t *bytes, cconv_error *error)
     cconv_status cconv_conv_transpose(
         const cconv_conv_params *params, const cconv_tensor *input, const cconv_tensor *weight,
-        const cconv_tensor *bias, const cconv_tensor *output, const cconv_context *context,
-        void *workspace, size_t bytes, cconv_error *error)
+        const cconv_tensor *bias, const cconv_tensor *residual, const cconv_tensor *output,
+        const cconv_context *context, void *workspace, size_t bytes, cconv_error *error)
     cconv_status cconv_pool_workspace(
         const cconv_pool_params *params, const cconv_tensor *input, const cconv_tensor *output,
         const cconv_tensor *indices, const cconv_context *context, size_t *bytes,
@@ -135,6 +155,12 @@ cdef extern from "cconv.h" nogil:
         const cconv_context *context, size_t *bytes, cconv_error *error)
     cconv_status cconv_fold(
         const cconv_unfold_params *params, const cconv_tensor *input, const cconv_tensor *output,
+        const cconv_context *context, void *workspace, size_t bytes, cconv_error *error)
+    cconv_status cconv_filter_extreme_workspace(
+        const cconv_filter_params *params, const cconv_tensor *input, const cconv_tensor *output,
+        const cconv_context *context, size_t *bytes, cconv_error *error)
+    cconv_status cconv_filter_extreme(
+        const cconv_filter_params *params, const cconv_tensor *input, const cconv_tensor *output,
         const cconv_context *context, void *workspace, size_t bytes, cconv_error *error)
     cconv_status cconv_fma_peak(
         int dtype, int64_t iterations, const cconv_context *context, int64_t *operations)

@@ -1,15 +1,23 @@
 """The compiled core: cconv.reference's functions, and facts about the build and the machine.
 
-Arrays of one call are all float32 or all float64.  `input` (n, c, *spatial) has any strides and
-any alignment; `weight` (oc, c/groups, *kernel), of a transposed convolution (c, oc/groups,
-*kernel), and `bias` (oc,) are C-contiguous and aligned; `out` is writable and aligned, has any
-strides, and shares no memory with the others.  `stride`, `dilation`, `before`, `after` and `kernel`
-have one int a spatial axis (1, 2 or 3 of them).  `unfold` gives and `fold` takes columns
+Of a convolution, `out` is float16 (computed in float32), float32, float64, int32 (modulo 2**32),
+int64 or uint64 (modulo 2**64); `input` and `weight` have any dtypes whose values that arithmetic
+holds; `bias` has the dtype of the arithmetic, and `residual`, which is added before the activation,
+`out`'s dtype and shape.  Extremes have the dtype of `input`, averages and norms too, but float64 of
+integers and bools; `unfold` and `max_unpool` copy any dtype, and `fold` adds as a convolution does.
+
+`input` (n, c, *spatial) and `residual` have any strides and any alignment; `weight` (oc, c/groups,
+*kernel), of a transposed convolution (c, oc/groups, *kernel), is aligned, and `bias` (oc,)
+contiguous, too; `out` is writable and aligned, has any strides, and shares no memory with the
+others.  `stride`, `dilation`, `before`, `after` and `kernel` have one int a spatial axis (1, 2 or 3
+of them).  `unfold` gives and `fold` takes columns
 (n, c * K, L) of K taps and L windows, with any strides.  `kind` is 'max', 'min', 'avg' or 'lp';
 `indices` is None or, for the first two, an int64 array like `out`; `p` is the exponent of 'lp'.
 `activation` is (name, a, b); unused numbers are 0.0, as is `divisor` (0) where none was given.
 `padding` is what stands outside the input: 'constant' and a value that the dtype holds, or
-'reflect', 'symmetric', 'replicate' or 'circular' and 0.0.
+'reflect', 'symmetric', 'replicate' or 'circular' and 0.0.  `filter_extreme` takes 'max' or 'min',
+`out` of `input`'s dtype, as `footprint` None or a contiguous bool array (*kernel) with at least one
+True, and of modes one an axis; an integer dtype has its own limit for a value beyond it.
 """
 
 from typing import Any, Literal
@@ -20,6 +28,7 @@ def conv(
     input: NDArray[Any],
     weight: NDArray[Any],
     bias: NDArray[Any] | None,
+    residual: NDArray[Any] | None,
     out: NDArray[Any],
     stride: tuple[int, ...],
     dilation: tuple[int, ...],
@@ -34,6 +43,7 @@ def conv_transpose(
     input: NDArray[Any],
     weight: NDArray[Any],
     bias: NDArray[Any] | None,
+    residual: NDArray[Any] | None,
     out: NDArray[Any],
     stride: tuple[int, ...],
     dilation: tuple[int, ...],
@@ -74,6 +84,7 @@ def conv_workspace_nbytes(
     input: NDArray[Any],
     weight: NDArray[Any],
     bias: NDArray[Any] | None,
+    residual: NDArray[Any] | None,
     out: NDArray[Any],
     stride: tuple[int, ...],
     dilation: tuple[int, ...],
@@ -88,6 +99,7 @@ def conv_transpose_workspace_nbytes(
     input: NDArray[Any],
     weight: NDArray[Any],
     bias: NDArray[Any] | None,
+    residual: NDArray[Any] | None,
     out: NDArray[Any],
     stride: tuple[int, ...],
     dilation: tuple[int, ...],
@@ -151,6 +163,28 @@ def fold_workspace_nbytes(
     dilation: tuple[int, ...],
     before: tuple[int, ...],
     after: tuple[int, ...],
+    threads: int,
+) -> int: ...
+def filter_extreme(
+    kind: str,
+    input: NDArray[Any],
+    out: NDArray[Any],
+    footprint: NDArray[Any] | None,
+    kernel: tuple[int, ...],
+    before: tuple[int, ...],
+    after: tuple[int, ...],
+    padding: tuple[tuple[str, ...], float],
+    threads: int,
+) -> None: ...
+def filter_extreme_workspace_nbytes(
+    kind: str,
+    input: NDArray[Any],
+    out: NDArray[Any],
+    footprint: NDArray[Any] | None,
+    kernel: tuple[int, ...],
+    before: tuple[int, ...],
+    after: tuple[int, ...],
+    padding: tuple[tuple[str, ...], float],
     threads: int,
 ) -> int: ...
 def release_workspace() -> None: ...

@@ -14,12 +14,24 @@ cimport numpy as cnp
 
 cnp.import_array()
 
-cdef dict _DTYPES = {
-    cnp.NPY_FLOAT32: CCONV_FLOAT32,
-    cnp.NPY_FLOAT64: CCONV_FLOAT64,
-    cnp.NPY_INT64: CCONV_INT64,
+cdef dict _DTYPE_NAMES = {
+    "float32": CCONV_FLOAT32,
+    "float64": CCONV_FLOAT64,
+    "float16": CCONV_FLOAT16,
+    "int64": CCONV_INT64,
+    "int32": CCONV_INT32,
+    "int16": CCONV_INT16,
+    "int8": CCONV_INT8,
+    "uint64": CCONV_UINT64,
+    "uint32": CCONV_UINT32,
+    "uint16": CCONV_UINT16,
+    "uint8": CCONV_UINT8,
+    "bool": CCONV_BOOL,
 }
-cdef dict _DTYPE_NAMES = {"float32": CCONV_FLOAT32, "float64": CCONV_FLOAT64}
+# By NumPy's number: of its integers two, such as long and long long, may share a name.
+cdef dict _DTYPES = {
+    np.dtype(code).num: _DTYPE_NAMES[np.dtype(code).name] for code in "?bBhHiIlLqQefd"
+}
 cdef dict _POOLS = {
     "max": CCONV_POOL_MAX,
     "avg": CCONV_POOL_AVERAGE,
@@ -62,16 +74,17 @@ cdef class _Conv:
     """One convolution, ordinary or transposed, in C's terms; keeps the arrays alive."""
 
     cdef cconv_conv_params params
-    cdef cconv_tensor input, weight, bias, out
+    cdef cconv_tensor input, weight, bias, residual, out
     cdef cconv_context context
     cdef cconv_tensor *bias_or_null
+    cdef cconv_tensor *residual_or_null
     cdef tuple arrays
     cdef bint transposed
 
-    def __cinit__(self, transposed, input, weight, bias, out, stride, dilation, before, after,
-                  padding, groups, activation, threads):
+    def __cinit__(self, transposed, input, weight, bias, residual, out, stride, dilation, before,
+                  after, padding, groups, activation, threads):
         self.transposed = transposed
-        self.arrays = (input, weight, bias, out)
+        self.arrays = (input, weight, bias, residual, out)
         _read(input, &self.input)
         _read(weight, &self.weight)
         _read(out, &self.out)
@@ -79,6 +92,10 @@ cdef class _Conv:
         if bias is not None:
             _read(bias, &self.bias)
             self.bias_or_null = &self.bias
+        self.residual_or_null = NULL
+        if residual is not None:
+            _read(residual, &self.residual)
+            self.residual_or_null = &self.residual
         self.params.struct_size = sizeof(cconv_conv_params)
         self.params.activation = _ACTIVATIONS[activation[0]]
         self.params.activation_a, self.params.activation_b = activation[1], activation[2]
@@ -95,8 +112,8 @@ cdef class _Conv:
         cdef cconv_error error = _new_error()
         cdef size_t nbytes = 0
         query = cconv_conv_transpose_workspace if self.transposed else cconv_conv_workspace
-        _check(query(&self.params, &self.input, &self.weight, self.bias_or_null, &self.out,
-                     &self.context, &nbytes, &error), &error)
+        _check(query(&self.params, &self.input, &self.weight, self.bias_or_null,
+                     self.residual_or_null, &self.out, &self.context, &nbytes, &error), &error)
         return nbytes
 
     cdef int run(self) except -1:
@@ -106,8 +123,9 @@ cdef class _Conv:
         cdef cconv_status status
         execute = cconv_conv_transpose if self.transposed else cconv_conv
         with nogil:
-            status = execute(&self.params, &self.input, &self.weight, self.bias_or_null, &self.out,
-                             &self.context, workspace, nbytes, &error)
+            status = execute(&self.params, &self.input, &self.weight, self.bias_or_null,
+                             self.residual_or_null, &self.out, &self.context, workspace, nbytes,
+                             &error)
         return _check(status, &error)
 
 
@@ -180,8 +198,7 @@ cdef class _Unfold:
         _copy(dilation, self.params.dilation)
         _copy(before, self.params.pad_before)
         _copy(after, self.params.pad_after)
-        self.context.struct_size = sizeof(cconv_context)
-        self.context.num_threads = threads
+        self.context = _new_context(threads)
 
     cdef size_t workspace_nbytes(self) except? 0:
         cdef cconv_error error = _new_error()
@@ -202,31 +219,75 @@ cdef class _Unfold:
         return _check(status, &error)
 
 
+cdef class _Filter:
+    """One filter over a footprint in C's terms; keeps the arrays alive."""
+
+    cdef cconv_filter_params params
+    cdef cconv_tensor input, out
+    cdef cconv_context context
+    cdef tuple arrays
+
+    def __cinit__(self, kind, input, out, footprint, kernel, before, after, padding, threads):
+        modes, value = padding
+        self.arrays = (input, out, footprint)
+        _read(input, &self.input)
+        _read(out, &self.out)
+        self.params.struct_size = sizeof(cconv_filter_params)
+        self.params.kind = _POOLS[kind]
+        self.params.footprint = NULL
+        if footprint is not None:
+            self.params.footprint = <const uint8_t *>cnp.PyArray_DATA(footprint)
+        self.params.padding_value = value
+        for axis, mode in enumerate(modes[:3]):
+            self.params.padding_mode[axis] = _PADDING_MODES[mode]
+        _copy(kernel, self.params.kernel)
+        _copy(before, self.params.pad_before)
+        _copy(after, self.params.pad_after)
+        self.context = _new_context(threads)
+
+    cdef size_t workspace_nbytes(self) except? 0:
+        cdef cconv_error error = _new_error()
+        cdef size_t nbytes = 0
+        _check(cconv_filter_extreme_workspace(&self.params, &self.input, &self.out, &self.context,
+                                              &nbytes, &error), &error)
+        return nbytes
+
+    cdef int run(self) except -1:
+        cdef cconv_error error = _new_error()
+        cdef size_t nbytes = self.workspace_nbytes()
+        cdef void *workspace = _workspace(nbytes)
+        cdef cconv_status status
+        with nogil:
+            status = cconv_filter_extreme(&self.params, &self.input, &self.out, &self.context,
+                                          workspace, nbytes, &error)
+        return _check(status, &error)
+
+
 _PLAIN = ("constant", 0.0)
 
 
-def conv(input, weight, bias, out, stride, dilation, before, after, padding, groups, activation,
-         threads):
-    (<_Conv>_Conv(False, input, weight, bias, out, stride, dilation, before, after, padding,
+def conv(input, weight, bias, residual, out, stride, dilation, before, after, padding, groups,
+         activation, threads):
+    (<_Conv>_Conv(False, input, weight, bias, residual, out, stride, dilation, before, after,
+                  padding, groups, activation, threads)).run()
+
+
+def conv_workspace_nbytes(input, weight, bias, residual, out, stride, dilation, before, after,
+                          padding, groups, activation, threads):
+    return (<_Conv>_Conv(False, input, weight, bias, residual, out, stride, dilation, before, after,
+                         padding, groups, activation, threads)).workspace_nbytes()
+
+
+def conv_transpose(input, weight, bias, residual, out, stride, dilation, before, after, groups,
+                   activation, threads):
+    (<_Conv>_Conv(True, input, weight, bias, residual, out, stride, dilation, before, after, _PLAIN,
                   groups, activation, threads)).run()
 
 
-def conv_workspace_nbytes(input, weight, bias, out, stride, dilation, before, after, padding,
-                          groups, activation, threads):
-    return (<_Conv>_Conv(False, input, weight, bias, out, stride, dilation, before, after, padding,
-                         groups, activation, threads)).workspace_nbytes()
-
-
-def conv_transpose(input, weight, bias, out, stride, dilation, before, after, groups, activation,
-                   threads):
-    (<_Conv>_Conv(True, input, weight, bias, out, stride, dilation, before, after, _PLAIN, groups,
-                  activation, threads)).run()
-
-
-def conv_transpose_workspace_nbytes(input, weight, bias, out, stride, dilation, before, after,
-                                    groups, activation, threads):
-    return (<_Conv>_Conv(True, input, weight, bias, out, stride, dilation, before, after, _PLAIN,
-                         groups, activation, threads)).workspace_nbytes()
+def conv_transpose_workspace_nbytes(input, weight, bias, residual, out, stride, dilation, before,
+                                    after, groups, activation, threads):
+    return (<_Conv>_Conv(True, input, weight, bias, residual, out, stride, dilation, before, after,
+                         _PLAIN, groups, activation, threads)).workspace_nbytes()
 
 
 def pool(kind, input, out, indices, kernel, stride, dilation, before, after, ceil_mode,
@@ -289,6 +350,16 @@ def fold(input, out, kernel, stride, dilation, before, after, threads):
 
 def fold_workspace_nbytes(input, out, kernel, stride, dilation, before, after, threads):
     return (<_Unfold>_Unfold(True, input, out, kernel, stride, dilation, before, after,
+                             threads)).workspace_nbytes()
+
+
+def filter_extreme(kind, input, out, footprint, kernel, before, after, padding, threads):
+    (<_Filter>_Filter(kind, input, out, footprint, kernel, before, after, padding, threads)).run()
+
+
+def filter_extreme_workspace_nbytes(kind, input, out, footprint, kernel, before, after, padding,
+                                    threads):
+    return (<_Filter>_Filter(kind, input, out, footprint, kernel, before, after, padding,
                              threads)).workspace_nbytes()
 
 
@@ -364,6 +435,7 @@ cdef cconv_context _new_context(threads):
     context.struct_size = sizeof(cconv_context)
     context.num_threads = threads
     context.parallel_for = NULL
+    context.host = NULL
     return context
 
 

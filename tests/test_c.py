@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 
 ISAS = ["avx512", "avx2", "generic"]
 SHARE = max(1, int(os.environ.get("CCONV_TEST_SHARE", "1")))
-SWEEP = 100_000
+SWEEP = 50_000
+SWEEPS = ["sweep_conv", "sweep_transpose", "sweep_pool", "sweep_unfold", "sweep_filter"]
 SANITIZERS = os.environ.get("CCONV_SANITIZE", "")
 
 
@@ -77,6 +78,7 @@ def cases(name: str, isa: str, *arguments: str) -> int:
         ("test_workspace", 300),
         ("test_unfold", 600),
         ("test_places", 9000),
+        ("test_filter", 120),
     ],
 )
 def test_program(name: str, least: int, isa: str) -> None:
@@ -84,7 +86,7 @@ def test_program(name: str, least: int, isa: str) -> None:
 
 
 @pytest.mark.parametrize("isa", ISAS)
-@pytest.mark.parametrize("name", ["sweep_conv", "sweep_transpose", "sweep_pool", "sweep_unfold"])
+@pytest.mark.parametrize("name", SWEEPS)
 def test_sweep(name: str, isa: str) -> None:
     assert cases(name, isa, str(SWEEP // SHARE)) == SWEEP // SHARE
 
@@ -92,7 +94,7 @@ def test_sweep(name: str, isa: str) -> None:
 def test_every_program_is_run() -> None:
     core_sources()
     known = {"test_queries", "test_arguments", "test_workspace", "test_unfold", "test_places"}
-    known |= {"sweep_conv", "sweep_transpose", "sweep_pool", "sweep_unfold"}
+    known |= {"test_filter", *SWEEPS}
     assert {path.stem for path in (ROOT / "tests" / "c").glob("*.c")} == known
 
 

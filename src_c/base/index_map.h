@@ -12,7 +12,14 @@
 #include "cconv.h"
 
 /* i modulo n, not negative; n > 0. */
-static inline int64_t cc_modulo(int64_t i, int64_t n) { return (i % n + n) % n; }
+static inline int64_t cc_modulo(int64_t i, int64_t n) {
+  const int64_t rest = i % n;
+  return rest < 0 ? rest + n : rest;
+}
+
+/* Is floor(i / n) odd? n > 0. Two periods of n need not fit 63 bits: a byte repeated by stride 0 may be
+ * 2^63 - 1 of them. */
+static inline int cc_in_odd_period(int64_t i, int64_t n) { return (i / n - (i % n < 0)) & 1; }
 
 /* The index in [0, n) that stands for i, at any distance; n > 0. Not for constant. */
 static inline int64_t cc_index_map(int32_t mode, int64_t i, int64_t n) {
@@ -21,11 +28,11 @@ static inline int64_t cc_index_map(int32_t mode, int64_t i, int64_t n) {
   case CCONV_PADDING_REFLECT:
     if (n == 1)
       return 0;
-    m = cc_modulo(i, 2 * (n - 1));
-    return m < n ? m : 2 * (n - 1) - m;
+    m = cc_modulo(i, n - 1);
+    return cc_in_odd_period(i, n - 1) ? n - 1 - m : m;
   case CCONV_PADDING_SYMMETRIC:
-    m = cc_modulo(i, 2 * n);
-    return m < n ? m : 2 * n - 1 - m;
+    m = cc_modulo(i, n);
+    return cc_in_odd_period(i, n) ? n - 1 - m : m;
   case CCONV_PADDING_CIRCULAR:
     return cc_modulo(i, n);
   default: /* replicate */

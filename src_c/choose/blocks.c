@@ -30,13 +30,13 @@ static bool fits(const cc_block_request *r, const int64_t out[3], int64_t channe
  * entry of out or taps, or the channels. */
 static void grow(const cc_block_request *r, int64_t out[3], int64_t *channels, int64_t taps[3], bool cut, int64_t *v,
                  int64_t most) {
-  int64_t good = 1, bad = most + 1;
-  while (good + 1 < bad) {
-    *v = good + (bad - good) / 2;
+  int64_t good = 1;
+  while (good < most) { /* which may be INT64_MAX */
+    *v = most - (most - good) / 2;
     if (fits(r, out, *channels, taps, cut))
       good = *v;
     else
-      bad = *v;
+      most = *v - 1;
   }
   *v = good;
 }

@@ -5,8 +5,8 @@
  * atomics: the caller owns every buffer, asks for the workspace size, and reads a status.
  *
  *   size_t bytes;
- *   cconv_conv_workspace(&params, &x, &w, NULL, &y, &context, &bytes, NULL);
- *   cconv_conv(&params, &x, &w, NULL, &y, &context, malloc(bytes), bytes, NULL);
+ *   cconv_conv_workspace(&params, &x, &w, NULL, NULL, &y, &context, &bytes, NULL);
+ *   cconv_conv(&params, &x, &w, NULL, NULL, &y, &context, malloc(bytes), bytes, NULL);
  */
 #ifndef CCONV_H
 #define CCONV_H
@@ -38,13 +38,26 @@ typedef enum cconv_status {
   CCONV_CANCELLED            /* the caller stopped the call; reserved today */
 } cconv_status;
 
+/* Arithmetic is in the dtype of an output: FLOAT32, FLOAT64, INT32 (modulo 2^32), INT64 or UINT64 (modulo
+ * 2^64), or in FLOAT32 for a FLOAT16 output, rounded once when stored. An input of another dtype is
+ * converted as it is read, at no cost of memory: integers read integers no wider, modulo as they compute;
+ * FLOAT32 reads FLOAT16, BOOL and integers of 8 and 16 bits; FLOAT64 reads all, and rounds integers of 64. */
 typedef enum cconv_dtype {
   CCONV_FLOAT32 = 1,
   CCONV_FLOAT64,
-  CCONV_INT64 /* of indices only */
+  CCONV_INT64,
+  CCONV_INT32,
+  CCONV_INT16,
+  CCONV_INT8,
+  CCONV_UINT64,
+  CCONV_UINT32,
+  CCONV_UINT16,
+  CCONV_UINT8,
+  CCONV_BOOL,   /* one byte, 0 or 1 */
+  CCONV_FLOAT16 /* IEEE binary16 */
 } cconv_dtype;
 
-/* What is done to convolution + bias before it is stored; a and b are the params' activation_a, _b. */
+/* What is done to convolution + residual + bias before it is stored; a and b are the params' activation_a, _b. */
 typedef enum cconv_activation {
   CCONV_ACTIVATION_NONE = 0,
   CCONV_ACTIVATION_RELU,         /* max(x, 0) */
@@ -74,7 +87,7 @@ typedef enum cconv_pool_kind { CCONV_POOL_MAX = 0, CCONV_POOL_AVERAGE, CCONV_POO
 /* An array somebody else owns. Axes are always batch, channels, spatial (1 to 3 of them); strides
  * are signed bytes, so a channels-last or reversed array is a stride pattern, not another layout.
  * A weight is (out channels, in channels / groups, kernel...), a bias has rank 1. Elements are
- * native, and aligned to their size everywhere but in an input. */
+ * native, and aligned to their size everywhere but in an input or a residual. */
 typedef struct cconv_tensor {
   uint32_t struct_size; /* sizeof(cconv_tensor) */
   int32_t dtype;        /* cconv_dtype */
@@ -130,6 +143,18 @@ typedef struct cconv_adaptive_params {
   double p;             /* Lp: as in cconv_pool_params */
 } cconv_adaptive_params;
 
+/* Of a filter over a footprint: a window of kernel elements an axis, one step apart. */
+typedef struct cconv_filter_params {
+  uint32_t struct_size;     /* sizeof(cconv_filter_params) */
+  int32_t kind;             /* cconv_pool_kind: MAX or MIN */
+  const uint8_t *footprint; /* taps of the kernel in C order: those that are not 0 count; NULL for all */
+  double padding_value;
+  int32_t padding_mode[CCONV_MAX_SPATIAL]; /* cconv_padding_mode of each axis */
+  int64_t kernel[CCONV_MAX_SPATIAL];
+  int64_t pad_before[CCONV_MAX_SPATIAL];
+  int64_t pad_after[CCONV_MAX_SPATIAL];
+} cconv_filter_params;
+
 /* How one call may run. parallel_for, where given, replaces OpenMP: it calls body(arg, part) once
  * for every part in [0, parts), in any order, together or one after the other, and returns when all
  * are done. Results never depend on the number of threads. */
@@ -148,19 +173,24 @@ typedef struct cconv_error {
   int64_t given, expected;
 } cconv_error;
 
-/* output[n, m, o] = activation(bias[m] + sum over c, k of weight[m, c, k] input[n, c, o s + k d - before])
+/* output[n, m, o] = activation(sum over c, k of weight[m, c, k] input[n, c, o s + k d - before]
+ *                              + residual[n, m, o] + bias[m])
  *
- * c runs over the channels of m's group; input outside its bounds is as padding_mode says. bias may
- * be NULL. Every sum is one chain of multiply-adds in the order channel, then tap, first tap first,
- * fused where the instruction set can (not on generic): bitwise the same for any number of threads, any
- * batch and any strides. The bias must be contiguous, the output aligned and apart from the inputs; the
- * workspace may have any alignment. */
+ * c runs over the channels of m's group; input outside its bounds is as padding_mode says. bias, of the
+ * dtype of the arithmetic, and residual, of the output's shape and dtype, may be NULL. Integers have the
+ * activations RELU and CLIP; of a padding value or a limit they take the whole part, or the dtype's own
+ * limit for what lies beyond.
+ * Every sum is one chain of multiply-adds in the order channel, then tap, first tap first, fused where
+ * the instruction set can (not on generic): bitwise the same for any number of threads, any batch and
+ * any strides. The bias must be contiguous, the output aligned and apart from the inputs; the workspace
+ * may have any alignment. */
 cconv_status cconv_conv_workspace(const cconv_conv_params *params, const cconv_tensor *input,
-                                  const cconv_tensor *weight, const cconv_tensor *bias, const cconv_tensor *output,
-                                  const cconv_context *context, size_t *bytes, cconv_error *error);
+                                  const cconv_tensor *weight, const cconv_tensor *bias, const cconv_tensor *residual,
+                                  const cconv_tensor *output, const cconv_context *context, size_t *bytes,
+                                  cconv_error *error);
 cconv_status cconv_conv(const cconv_conv_params *params, const cconv_tensor *input, const cconv_tensor *weight,
-                        const cconv_tensor *bias, const cconv_tensor *output, const cconv_context *context,
-                        void *workspace, size_t bytes, cconv_error *error);
+                        const cconv_tensor *bias, const cconv_tensor *residual, const cconv_tensor *output,
+                        const cconv_context *context, void *workspace, size_t bytes, cconv_error *error);
 
 /* The transpose of cconv_conv: output[n, m, i s + k d - before] sums weight[c, m, k] input[n, c, i].
  *
@@ -169,18 +199,21 @@ cconv_status cconv_conv(const cconv_conv_params *params, const cconv_tensor *inp
  * Every output is one chain of multiply-adds as in cconv_conv, but of its taps the last comes first. */
 cconv_status cconv_conv_transpose_workspace(const cconv_conv_params *params, const cconv_tensor *input,
                                             const cconv_tensor *weight, const cconv_tensor *bias,
-                                            const cconv_tensor *output, const cconv_context *context, size_t *bytes,
-                                            cconv_error *error);
+                                            const cconv_tensor *residual, const cconv_tensor *output,
+                                            const cconv_context *context, size_t *bytes, cconv_error *error);
 cconv_status cconv_conv_transpose(const cconv_conv_params *params, const cconv_tensor *input,
-                                  const cconv_tensor *weight, const cconv_tensor *bias, const cconv_tensor *output,
-                                  const cconv_context *context, void *workspace, size_t bytes, cconv_error *error);
+                                  const cconv_tensor *weight, const cconv_tensor *bias, const cconv_tensor *residual,
+                                  const cconv_tensor *output, const cconv_context *context, void *workspace,
+                                  size_t bytes, cconv_error *error);
 
 /* output[n, c, o] = max, min, average or Lp norm over k of input[n, c, o s + k d - before]
  *
- * max, min: outside elements do not count; NaN wins; a window of none gives -inf, inf. average: the
+ * max, min: of any dtype, which the output shares; outside elements do not count; NaN wins; a window of none
+ * gives -inf, inf, or what is least, greatest in an integer dtype. average and Lp: the output is FLOAT16, FLOAT32
+ * or FLOAT64 as the input is, or FLOAT64 where that has integers or BOOL. average: the
  * sum over the window, in 16 partial sums by tap index modulo 16 added pairwise, divided by the count;
  * taps that are outside in every window are left out before they are numbered. Lp: (sum of
- * |x|^p)^(1/p), the sum likewise, in the dtype of the tensors: it may overflow where the norm would
+ * |x|^p)^(1/p), the sum likewise, in the dtype of the arithmetic: it may overflow where the norm would
  * not; a window of none gives 0.
  *
  * indices may be NULL. For max and min it is a CCONV_INT64 tensor of the output's shape, aligned and
@@ -205,6 +238,7 @@ cconv_status cconv_pool_adaptive(const cconv_adaptive_params *params, const ccon
 
 /* output[n, c, indices[n, c, i]] = input[n, c, i], and 0 where no index points
  *
+ * Input and output have the same dtype, any.
  * indices, of the input's shape, count a channel's spatial plane of the output in C order, as the
  * indices of cconv_pool do its input's; -1 points nowhere. Of several elements for one place the last
  * in C order stays. Fails with BAD_ARGUMENT on any other index, the first in C order being the given
@@ -215,7 +249,8 @@ cconv_status cconv_max_unpool(const cconv_tensor *input, const cconv_tensor *ind
 
 /* output[n, c K + k, o] = input[n, c, o s + k d - before], 0 outside its bounds
  *
- * The K taps k of a window and its L places o are counted in C order: the output is (n, c K, L). */
+ * The K taps k of a window and its L places o are counted in C order: the output is (n, c K, L). Input and
+ * output have the same dtype, any. */
 cconv_status cconv_unfold_workspace(const cconv_unfold_params *params, const cconv_tensor *input,
                                     const cconv_tensor *output, const cconv_context *context, size_t *bytes,
                                     cconv_error *error);
@@ -224,12 +259,25 @@ cconv_status cconv_unfold(const cconv_unfold_params *params, const cconv_tensor 
 
 /* The transpose of cconv_unfold: output[n, c, o s + k d - before] sums input[n, c K + k, o].
  *
- * Every output is one chain of additions to 0 in the order of taps; one that no window reaches is 0. */
+ * Every output is one chain of additions to 0 in the order of taps; one that no window reaches is 0. Dtypes are as
+ * in cconv_conv. */
 cconv_status cconv_fold_workspace(const cconv_unfold_params *params, const cconv_tensor *input,
                                   const cconv_tensor *output, const cconv_context *context, size_t *bytes,
                                   cconv_error *error);
 cconv_status cconv_fold(const cconv_unfold_params *params, const cconv_tensor *input, const cconv_tensor *output,
                         const cconv_context *context, void *workspace, size_t bytes, cconv_error *error);
+
+/* output[n, c, o] = max or min over the footprint's taps k of input[n, c, o + k - before]
+ *
+ * of any dtype, which the output shares. Outside its bounds the input is as padding_mode says; where that is
+ * constant, padding counts, unlike in cconv_pool: an integer dtype compares the whole part of padding_value, and
+ * stores its own limit for one beyond it. NaN wins. The footprint has at least one tap. */
+cconv_status cconv_filter_extreme_workspace(const cconv_filter_params *params, const cconv_tensor *input,
+                                            const cconv_tensor *output, const cconv_context *context, size_t *bytes,
+                                            cconv_error *error);
+cconv_status cconv_filter_extreme(const cconv_filter_params *params, const cconv_tensor *input,
+                                  const cconv_tensor *output, const cconv_context *context, void *workspace,
+                                  size_t bytes, cconv_error *error);
 
 /* Run `iterations` rounds of independent fused multiply-adds on every thread, in registers only;
  * *operations gets the floating-point operations done. For measuring the machine's peak. At most

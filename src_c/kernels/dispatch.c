@@ -57,6 +57,23 @@ const cc_isa *cconv_isa_in_use(void) {
   return isa->name ? isa : NULL;
 }
 
+const cc_kernels *cconv_isa_kernels(const cc_isa *isa, int32_t dtype) {
+  switch ((cconv_dtype)dtype) {
+  case CCONV_FLOAT32:
+    return isa->f32;
+  case CCONV_FLOAT64:
+    return isa->f64;
+  case CCONV_INT32:
+    return isa->i32;
+  case CCONV_INT64:
+    return isa->i64;
+  case CCONV_UINT64:
+    return isa->u64;
+  default:
+    return NULL;
+  }
+}
+
 const char *cconv_isa(void) {
   const cc_isa *isa = cconv_isa_in_use();
   return isa ? isa->name : NULL;

@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * dtype.tmpl.h - every kernel of one instruction set for one dtype, and the table that lists them.
  *
- * Parameters, defined by isa.tmpl.h: CC_DTYPE, CC_DTYPE_BITS, CC_MM_LETTER, CC_MASK, T, TI.
- * Undefines them all, and the vocabulary of vec.h. */
+ * Parameters, defined by isa.tmpl.h: CC_DTYPE, CC_DTYPE_BITS, CC_MM_SUFFIX, CC_MM_VECTOR, CC_MASK, T, TI, TA,
+ * CC_FLOATING, CC_SIGNED (of integers), CC_LOWEST, CC_HIGHEST. Undefines them all, and the vocabulary of vec.h. */
 #include "kernels/vec.h"
+
+#include "kernels/rows/read.tmpl.h"
+
+#include "kernels/rows/write.tmpl.h"
 
 #include "kernels/rows/halo_pack.tmpl.h"
 
@@ -11,26 +15,39 @@
 
 #include "kernels/rows/add.tmpl.h"
 
+#if CC_FLOATING
 #include "kernels/tile/activation.tmpl.h"
+#else
+#include "kernels/tile/activation_integer.tmpl.h"
+#endif
 
 #include "kernels/tile/store.tmpl.h"
 
+#if CC_FLOATING
 #include CC_TILES
+#else
+#include "kernels/tile/tiles_integer.inc"
+#endif
+
+#include "kernels/tile/depthwise.tmpl.h"
 
 #include "kernels/pool/pool.tmpl.h"
 
+#if CC_FLOATING
+#include "kernels/pool/sum.tmpl.h"
+
 #include "kernels/pool/power.tmpl.h"
 
-#include "kernels/pool/box.tmpl.h"
-
-#include "kernels/pool/unpool.tmpl.h"
-
 #include "kernels/peak.tmpl.h"
+#endif
+
+#include "kernels/pool/box.tmpl.h"
 
 static const cc_kernels CC_K(kernels) = {
     .vector_length = VL,
     .conv_rows = (int32_t)(sizeof CC_K(conv_tiles) / sizeof *CC_K(conv_tiles)),
     .conv_tiles = CC_K(conv_tiles),
+    .depthwise = CC_K(depthwise),
     .halo_pack = CC_K(halo_pack),
     .weight_pack = CC_K(weight_pack),
     .store = CC_K(store),
@@ -40,17 +57,19 @@ static const cc_kernels CC_K(kernels) = {
     .pool_min = CC_K(pool_min),
     .pool_max_taps = CC_K(pool_max_taps),
     .pool_min_taps = CC_K(pool_min_taps),
+    .pool_box = CC_K(pool_box),
+#if CC_FLOATING
     .pool_sum = CC_K(pool_sum),
     .average = CC_K(average),
     .pool_power = CC_K(pool_power),
-    .pool_box = CC_K(pool_box),
-    .unpool = CC_K(unpool),
     .fma_peak = CC_K(fma_peak),
+#endif
 };
 
 #undef V
 #undef VU
 #undef VI
+#undef VA
 #undef VL
 #undef v_load
 #undef v_store
@@ -58,7 +77,9 @@ static const cc_kernels CC_K(kernels) = {
 #undef v_store_part
 #undef v_splat
 #undef v_splat_i
+#undef v_add
 #undef v_fma
+#undef v_is_nan
 #undef v_select
 #undef v_max_nan
 #undef v_min_nan
@@ -66,7 +87,13 @@ static const cc_kernels CC_K(kernels) = {
 #undef v_odd
 #undef CC_DTYPE
 #undef CC_DTYPE_BITS
-#undef CC_MM_LETTER
+#undef CC_MM_SUFFIX
+#undef CC_MM_VECTOR
 #undef CC_MASK
 #undef T
 #undef TI
+#undef TA
+#undef CC_FLOATING
+#undef CC_SIGNED
+#undef CC_LOWEST
+#undef CC_HIGHEST

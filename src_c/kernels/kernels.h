@@ -52,15 +52,29 @@ typedef struct cc_conv_tiles {
   cc_conv_tile width[CC_TILE_WIDTHS];
 } cc_conv_tiles;
 
+/* slab[p] (+)= sum over k of w[k] x[off[k] + p]      p < n: one channel of a block, see cc_conv_tile_job
+ *
+ * n counts up to whole vectors: slab and x have a vector's slack behind them. */
+typedef struct cc_depthwise_job {
+  int64_t k;
+  const void *w;
+  const void *x;
+  const int32_t *off;
+  int64_t n;
+  void *slab;
+  bool fresh;
+} cc_depthwise_job;
+
 /* Packs a halo (shape/halo.h). For channel c, phases (i, j, l) and packed element (d, h, w):
  *
  *   target[c][i][j][l][d][h][w] = input[c][first_d + phase(i) + d s_d][...h][...w]
  *
  * with phase(i) = (i dilation) mod step. An input index is outside below 0 or from `end` on; map (a
  * cconv_padding_mode an axis) says what stands for it.
- * input: element 0 of the first channel, strides in signed bytes, of any alignment. */
+ * input: element 0 of the first channel, of dtype `source`, strides in signed bytes, of any alignment. */
 typedef struct cc_halo_pack_job {
   const char *input;
+  int32_t source;
   int64_t channels, channel_stride;
   int64_t stride[3], end[3], first[3], step[3], dilation[3], phases[3], length[3];
   int32_t map[3];
@@ -69,14 +83,15 @@ typedef struct cc_halo_pack_job {
   double fill;
 } cc_halo_pack_job;
 
-/* target[m][c][kd][kh][kw] = weight element (m, c, kd, kh, kw), dense; strides in signed bytes */
+/* target[m][c][kd][kh][kw] = weight element (m, c, kd, kh, kw) of dtype `source`, dense; strides in signed bytes */
 typedef struct cc_weight_pack_job {
   const char *weight;
+  int32_t source;
   int64_t count[5], stride[5];
   void *target;
 } cc_weight_pack_job;
 
-/* y[m][j] = activation(slab[m][j] + bias[m])      m < rows, j < n
+/* y[m][j] = activation(slab[m][j] + bias[m bias_step])      m < rows, j < n
  *
  * y's rows are y_stride bytes apart, its elements contiguous; bias may be NULL; y may be the slab. */
 typedef struct cc_store_job {
@@ -84,6 +99,7 @@ typedef struct cc_store_job {
   int64_t lds;
   int64_t rows, n;
   const void *bias;
+  int64_t bias_step;
   int32_t activation;
   double a, b;
   void *y;
@@ -134,46 +150,40 @@ typedef struct cc_pool_power_job {
 typedef struct cc_pool_box_job {
   const char *x; /* of any alignment */
   int64_t stride[3], size[3];
-  int32_t kind; /* cconv_pool_kind */
-  double p;     /* Lp: above 0, or infinity */
+  int32_t source, target; /* dtypes of x and y */
+  int32_t kind;           /* cconv_pool_kind */
+  double p;               /* Lp: above 0, or infinity */
   void *y;
   int64_t *tap; /* where given, for max and min: the C-order number in the box, first of equals or NaNs */
 } cc_pool_box_job;
 
-/* y = 0, then y[tap[i]] = x[i] for all i of `size` in C order, where tap[i] >= 0
- *
- * x and taps have strides of their own; taps count the elements of y, `out` of them, in C order. */
-typedef struct cc_unpool_job {
-  const char *x; /* of any alignment */
-  const char *taps;
-  char *y;
-  int64_t x_stride[3], tap_stride[3], y_stride[3], size[3], out[3];
-} cc_unpool_job;
-
 enum { CC_PARTIALS = 16 }; /* of a sum over a pooling window: term t goes to partial t % 16 */
 
-/* y[m][j] = x[m][j], y's elements y_step and rows y_stride bytes apart, x's rows ldx elements */
+/* y[m][j] = x[m][j], y's elements of dtype `target`, y_step and its rows y_stride bytes apart, x's rows ldx elements */
 typedef struct cc_scatter_job {
   const void *x;
   int64_t ldx;
   int64_t rows, n;
   void *y;
+  int32_t target;
   int64_t y_stride, y_step;
 } cc_scatter_job;
 
-/* y[j] += x[j]      j < n; x's elements are x_step bytes apart and of any alignment */
+/* y[j] += x[j]      j < n; x's elements are of dtype `source`, x_step bytes apart and of any alignment */
 typedef struct cc_add_job {
   const char *x;
+  int32_t source;
   int64_t x_step;
   int64_t n;
   void *y;
 } cc_add_job;
 
-/* All that one instruction set offers one dtype. */
+/* All that one instruction set offers one dtype; to integers no sums of pools and no peak. */
 typedef struct cc_kernels {
   int32_t vector_length;           /* VL */
   int32_t conv_rows;               /* the most rows a convolution tile has */
   const cc_conv_tiles *conv_tiles; /* conv_tiles[mr - 1] have mr rows */
+  void (*depthwise)(const cc_depthwise_job *job);
   void (*halo_pack)(const cc_halo_pack_job *job);
   void (*weight_pack)(const cc_weight_pack_job *job);
   void (*store)(const cc_store_job *job);
@@ -183,26 +193,24 @@ typedef struct cc_kernels {
   void (*pool_min)(const cc_pool_job *job);
   void (*pool_max_taps)(const cc_pool_job *job);
   void (*pool_min_taps)(const cc_pool_job *job);
+  void (*pool_box)(const cc_pool_box_job *job);
   void (*pool_sum)(const cc_pool_job *job);
   void (*average)(const cc_average_job *job);
   void (*pool_power)(const cc_pool_power_job *job);
-  void (*pool_box)(const cc_pool_box_job *job);
-  void (*unpool)(const cc_unpool_job *job);
   int64_t (*fma_peak)(int64_t iterations, double seed); /* operations done; the seed hides the values */
 } cc_kernels;
 
-/* One instruction set: kernels for float32 and float64. */
+/* One instruction set: kernels for each dtype that is computed in. Others are converted where rows are read
+ * and written. */
 typedef struct cc_isa {
   const char *name;
-  const cc_kernels *f32, *f64;
+  const cc_kernels *f32, *f64, *i32, *i64, *u64;
 } cc_isa;
 
 /* The instruction set in use: the best this CPU has, capped by CCONV_ISA; NULL when that names none. */
 const cc_isa *cconv_isa_in_use(void);
 
 /* Its kernels for a dtype, NULL where there are none. */
-static inline const cc_kernels *cc_kernels_for(const cc_isa *isa, int32_t dtype) {
-  return dtype == CCONV_FLOAT32 ? isa->f32 : dtype == CCONV_FLOAT64 ? isa->f64 : NULL;
-}
+const cc_kernels *cconv_isa_kernels(const cc_isa *isa, int32_t dtype);
 
 #endif

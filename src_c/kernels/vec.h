@@ -6,6 +6,9 @@
  *   CC_VECTOR_BYTES   16, 32 or 64; 32 and 64 mean AVX2+FMA and AVX-512
  *   CC_MM(op)         the intrinsic for op on V, from 32 bytes up
  *   T, TI             element type and the signed integer of its size
+ *   TA                the type of its arithmetic: T, and the unsigned of its size where T is an integer
+ *   CC_FLOATING       1 where T is a floating-point type
+ *   CC_LOWEST, _HIGHEST   no element is below, none above
  *
  * Everything else is arithmetic on GCC vectors: + - * / and comparisons work lane by lane. A
  * broadcast is v_splat, never (V){} + a: adding to a positive zero is a real operation. */
@@ -13,6 +16,7 @@
 #define V CC_K(vector)
 #define VU CC_K(vector_unaligned)
 #define VI CC_K(vector_integer)
+#define VA CC_K(vector_arithmetic)
 #define VL (CC_VECTOR_BYTES / (int)sizeof(T))
 #define v_load CC_K(load)
 #define v_store CC_K(store_vector)
@@ -20,7 +24,9 @@
 #define v_store_part CC_K(store_part)
 #define v_splat CC_K(splat)
 #define v_splat_i CC_K(splat_integer)
+#define v_add CC_K(add_vectors)
 #define v_fma CC_K(fma)
+#define v_is_nan CC_K(is_nan)
 #define v_select CC_K(select)
 #define v_max_nan CC_K(max_nan)
 #define v_min_nan CC_K(min_nan)
@@ -30,6 +36,7 @@
 typedef T V __attribute__((vector_size(CC_VECTOR_BYTES)));
 typedef T VU __attribute__((vector_size(CC_VECTOR_BYTES), aligned(1), may_alias)); /* any address */
 typedef TI VI __attribute__((vector_size(CC_VECTOR_BYTES)));
+typedef TA VA __attribute__((vector_size(CC_VECTOR_BYTES)));
 
 CC_ALWAYS_INLINE V v_load(const void *p) { return *(const VU *)p; }
 CC_ALWAYS_INLINE void v_store(void *p, V v) { *(VU *)p = v; }
@@ -41,31 +48,54 @@ CC_ALWAYS_INLINE VI v_splat_i(TI a) { return a - (VI){0}; }
 /* Lanes of a where the mask is all ones, of b where it is 0. */
 CC_ALWAYS_INLINE V v_select(VI mask, V a, V b) { return (V)((mask & (VI)a) | (~mask & (VI)b)); }
 
-/* a * b + c, rounded once where the instruction set can, twice on generic. */
+/* a + b; integers wrap. */
+CC_ALWAYS_INLINE V v_add(V a, V b) { return (V)((VA)a + (VA)b); }
+
+/* a * b + c, rounded once where the instruction set can, twice on generic; integers wrap. */
 CC_ALWAYS_INLINE V v_fma(V a, V b, V c) {
-#if CC_VECTOR_BYTES > 16
+#if CC_FLOATING && CC_VECTOR_BYTES > 16
   return CC_MM(fmadd)(a, b, c);
 #else
-  return a * b + c;
+  return (V)((VA)a * (VA)b + (VA)c);
+#endif
+}
+
+/* Which lanes are NaN: of integers none. */
+CC_ALWAYS_INLINE VI v_is_nan(V a) {
+#if CC_FLOATING
+  return a != a;
+#else
+  (void)a;
+  return (VI){0};
 #endif
 }
 
 /* max(a, b), and NaN where either is. */
 CC_ALWAYS_INLINE V v_max_nan(V a, V b) {
-#if CC_VECTOR_BYTES == 64
+#if CC_FLOATING && CC_VECTOR_BYTES == 64
   /* vmaxps answers b when either is NaN: right but where a is. */
   return CC_MM(mask_max)(a, CC_MM_MASK(cmp)(a, a, _CMP_ORD_Q), a, b);
 #else
-  return v_select((a > b) | (a != a), a, b);
+  return v_select((a > b) | v_is_nan(a), a, b);
 #endif
 }
 
 /* min(a, b), and NaN where either is. */
 CC_ALWAYS_INLINE V v_min_nan(V a, V b) {
-#if CC_VECTOR_BYTES == 64
+#if CC_FLOATING && CC_VECTOR_BYTES == 64
   return CC_MM(mask_min)(a, CC_MM_MASK(cmp)(a, a, _CMP_ORD_Q), a, b); /* as vmaxps */
 #else
-  return v_select((a < b) | (a != a), a, b);
+  return v_select((a < b) | v_is_nan(a), a, b);
+#endif
+}
+
+/* The number as an element; an integer dtype takes its whole part, its own limit for what lies beyond, and
+ * its lowest for NaN. */
+CC_ALWAYS_INLINE T CC_K(number)(double value) {
+#if CC_FLOATING
+  return (T)value;
+#else
+  return !(value > (double)CC_LOWEST) ? CC_LOWEST : value >= (double)CC_HIGHEST ? CC_HIGHEST : (T)value;
 #endif
 }
 
@@ -73,7 +103,7 @@ CC_ALWAYS_INLINE V v_min_nan(V a, V b) {
  * beyond n are 0. */
 CC_ALWAYS_INLINE V v_load_part(const void *p, int64_t n) {
 #if CC_VECTOR_BYTES == 64
-  return CC_MM(maskz_loadu)((CC_MASK)((1u << n) - 1), p);
+  return (V)CC_MM(maskz_loadu)((CC_MASK)((1u << n) - 1), p);
 #else
   V v = {0};
   __builtin_memcpy(&v, p, (size_t)n * sizeof(T));
@@ -83,7 +113,7 @@ CC_ALWAYS_INLINE V v_load_part(const void *p, int64_t n) {
 
 CC_ALWAYS_INLINE void v_store_part(void *p, int64_t n, V v) {
 #if CC_VECTOR_BYTES == 64
-  CC_MM(mask_storeu)(p, (CC_MASK)((1u << n) - 1), v);
+  CC_MM(mask_storeu)(p, (CC_MASK)((1u << n) - 1), (CC_MM_VECTOR)v);
 #else
   __builtin_memcpy(p, &v, (size_t)n * sizeof(T));
 #endif

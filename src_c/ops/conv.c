@@ -5,27 +5,64 @@
 #include "base/checked.h"
 #include "base/error.h"
 #include "base/layout.h"
-#include "ops/conv_direct.h"
-#include "ops/operation.h"
+#include "ops/conv_driver.h"
 #include "shape/transpose_shape.h"
 
 static bool is_pointwise(const cc_axis *axis) {
   return axis->kernel == 1 && axis->stride == 1 && axis->before == 0 && axis->after == 0;
 }
 
+/* Is one step of the outer axis as long as n of the inner? */
+static bool follows(int64_t outer, int64_t n, int64_t inner) {
+  int64_t whole;
+  return cc_mul(n, inner, &whole) && outer == whole; /* n - 1 steps fit, n may not */
+}
+
 /* Where a 1 x 1 kernel looks at rows that follow each other in memory, they are one long row: no tile
  * then ends at the end of a short one. */
 static void merge_rows(cc_conv *conv) {
-  int64_t *in = conv->input.stride, *out = conv->output.stride;
+  const int64_t *in = conv->input.stride, *out = conv->output.stride, *add = conv->residual.stride;
   for (int a = 1; a < CCONV_MAX_SPATIAL; a++) {
     cc_axis *outer = &conv->shape.axis[a - 1], *inner = &conv->shape.axis[a];
     const int axis = CC_DEPTH + a;
-    if (!is_pointwise(outer) || !is_pointwise(inner) || in[axis - 1] != inner->in * in[axis] ||
-        out[axis - 1] != inner->out * out[axis])
+    if (!is_pointwise(outer) || !is_pointwise(inner) || !follows(in[axis - 1], inner->in, in[axis]) ||
+        !follows(out[axis - 1], inner->out, out[axis]) ||
+        (conv->residual.data && !follows(add[axis - 1], inner->out, add[axis])))
       continue;
     inner->in = inner->out = inner->end = inner->in * outer->in;
     outer->in = outer->out = outer->end = 1;
   }
+}
+
+/* Integers have only the activations that need no fraction; of unsigned ones relu changes nothing. */
+static cconv_status check_activation(int32_t dtype, int32_t kind, cconv_error *error) {
+  if (!cconv_is_floating(dtype) && kind != CCONV_ACTIVATION_NONE && kind != CCONV_ACTIVATION_RELU &&
+      kind != CCONV_ACTIVATION_CLIP)
+    return cc_fail(error, CCONV_UNSUPPORTED, "activation", -1, kind, CCONV_ACTIVATION_RELU);
+  return CCONV_OK;
+}
+
+static cconv_status take_bias(const cconv_tensor *bias, cc_conv *conv, cconv_error *error) {
+  cc_view b;
+  if (!bias)
+    return CCONV_OK;
+  const cconv_status status = cconv_view_of(bias, "bias", conv->dtype, 1, true, &b, error);
+  if (status)
+    return status;
+  if (!cconv_view_is_dense(&b, CC_BATCH, conv->element))
+    return cc_fail(error, CCONV_BAD_ARGUMENT, "bias", 0, b.stride[0], conv->element);
+  if (b.shape[0] != conv->output.shape[CC_CHANNEL])
+    return cc_fail(error, CCONV_BAD_SHAPE, "bias", 0, b.shape[0], conv->output.shape[CC_CHANNEL]);
+  conv->bias = b.data;
+  return CCONV_OK;
+}
+
+static cconv_status take_residual(const cconv_tensor *residual, int32_t rank, cc_conv *conv, cconv_error *error) {
+  if (!residual)
+    return CCONV_OK;
+  const cconv_status status =
+      cconv_view_of(residual, "residual", conv->output.dtype, rank, false, &conv->residual, error);
+  return status ? status : cconv_operation_like("residual", rank, &conv->residual, &conv->output, error);
 }
 
 cconv_status cconv_conv_validate(const cconv_conv_params *params, const cc_conv_tensors *tensors, bool transposed,
@@ -44,68 +81,72 @@ cconv_status cconv_conv_validate(const cconv_conv_params *params, const cc_conv_
   if (input->rank < 3 || input->rank > CCONV_MAX_RANK)
     return cc_fail(error, CCONV_BAD_SHAPE, "input", -1, input->rank, CCONV_MAX_RANK);
 
-  *conv = (cc_conv){.element = cconv_element_size(input->dtype),
+  if (!tensors->output)
+    return cc_fail(error, CCONV_BAD_ARGUMENT, "output", -1, 0, 1);
+
+  const int32_t dtype = cconv_arithmetic_of(tensors->output->dtype), rank = input->rank;
+  *conv = (cc_conv){.dtype = dtype,
+                    .element = cconv_element_size(dtype),
                     .padding_value = params->padding_value,
                     .activation = params->activation,
                     .activation_a = params->activation_a,
                     .activation_b = params->activation_b};
-  const int32_t dtype = input->dtype, rank = input->rank;
   cc_conv_shape *shape = &conv->shape;
-  cc_view w, b;
+  cc_view w;
   cconv_status status;
   if ((status = cconv_operation_context(context, error)) ||
-      (status = cconv_operation_kernels(dtype, &conv->kernels, error)) ||
-      (status = cconv_view_of(input, "input", dtype, rank, false, &conv->input, error)) ||
-      (status = cconv_view_of(tensors->weight, "weight", dtype, rank, true, &w, error)) ||
-      (status = cconv_view_of(tensors->output, "output", dtype, rank, true, &conv->output, error)) ||
+      (status = cconv_operation_kernels(dtype, "output", &conv->kernels, error)) ||
+      (status = check_activation(dtype, params->activation, error)) ||
+      (status = cconv_operation_reads(dtype, input, "input", error)) ||
+      (status = cconv_operation_reads(dtype, tensors->weight, "weight", error)) ||
+      (status = cconv_view_of(input, "input", input->dtype, rank, false, &conv->input, error)) ||
+      (status = cconv_view_of(tensors->weight, "weight", tensors->weight->dtype, rank, true, &w, error)) ||
+      (status = cconv_view_of(tensors->output, "output", tensors->output->dtype, rank, true, &conv->output, error)) ||
       (status = transposed ? cconv_transpose_shape_of(params, rank, &conv->input, &w, &conv->output, shape, error)
-                           : cconv_conv_shape_of(params, rank, &conv->input, &w, &conv->output, shape, error)))
+                           : cconv_conv_shape_of(params, rank, &conv->input, &w, &conv->output, shape, error)) ||
+      (status = take_bias(tensors->bias, conv, error)) ||
+      (status = take_residual(tensors->residual, rank, conv, error)))
     return status;
   const int64_t *stride = w.stride;
-  conv->weight = (cc_weight){.data = w.data,
-                             .group = (transposed ? shape->ic : shape->oc) * stride[CC_BATCH],
-                             .out = stride[transposed ? CC_CHANNEL : CC_BATCH],
-                             .in = stride[transposed ? CC_BATCH : CC_CHANNEL],
-                             .tap = {stride[CC_DEPTH], stride[CC_HEIGHT], stride[CC_WIDTH]},
-                             .in_place = !transposed && cconv_view_is_dense(&w, CC_CHANNEL, conv->element)};
-  if (tensors->bias) {
-    if ((status = cconv_view_of(tensors->bias, "bias", dtype, 1, true, &b, error)))
-      return status;
-    if (!cconv_view_is_dense(&b, CC_BATCH, conv->element))
-      return cc_fail(error, CCONV_BAD_ARGUMENT, "bias", 0, b.stride[0], conv->element);
-    if (b.shape[0] != conv->output.shape[CC_CHANNEL])
-      return cc_fail(error, CCONV_BAD_SHAPE, "bias", 0, b.shape[0], conv->output.shape[CC_CHANNEL]);
-    conv->bias = b.data;
-  }
+  conv->weight =
+      (cc_weight){.data = w.data,
+                  .dtype = w.dtype,
+                  /* A step that is never taken may not fit. */
+                  .group = shape->groups > 1 ? (transposed ? shape->ic : shape->oc) * stride[CC_BATCH] : 0,
+                  .out = stride[transposed ? CC_CHANNEL : CC_BATCH],
+                  .in = stride[transposed ? CC_BATCH : CC_CHANNEL],
+                  .tap = {stride[CC_DEPTH], stride[CC_HEIGHT], stride[CC_WIDTH]},
+                  .in_place = !transposed && w.dtype == dtype && cconv_view_is_dense(&w, CC_CHANNEL, conv->element)};
   if (!transposed)
     merge_rows(conv);
   return CCONV_OK;
 }
 
 cconv_status cconv_conv_workspace(const cconv_conv_params *params, const cconv_tensor *input,
-                                  const cconv_tensor *weight, const cconv_tensor *bias, const cconv_tensor *output,
-                                  const cconv_context *context, size_t *bytes, cconv_error *error) {
+                                  const cconv_tensor *weight, const cconv_tensor *bias, const cconv_tensor *residual,
+                                  const cconv_tensor *output, const cconv_context *context, size_t *bytes,
+                                  cconv_error *error) {
   cc_conv conv;
-  const cc_conv_tensors tensors = {input, weight, bias, output};
+  const cc_conv_tensors tensors = {input, weight, bias, residual, output};
   cconv_status status = cconv_conv_validate(params, &tensors, false, context, &conv, error);
   if (status)
     return status;
   if (!bytes)
     return cc_fail(error, CCONV_BAD_ARGUMENT, "bytes", -1, 0, 1);
-  *bytes = (size_t)(cconv_conv_direct_workspace(&conv, context) + CC_ALIGNMENT);
+  *bytes = (size_t)(cconv_conv_driver_workspace(&conv, context) + CC_ALIGNMENT);
   return CCONV_OK;
 }
 
 cconv_status cconv_conv(const cconv_conv_params *params, const cconv_tensor *input, const cconv_tensor *weight,
-                        const cconv_tensor *bias, const cconv_tensor *output, const cconv_context *context,
-                        void *workspace, size_t bytes, cconv_error *error) {
+                        const cconv_tensor *bias, const cconv_tensor *residual, const cconv_tensor *output,
+                        const cconv_context *context, void *workspace, size_t bytes, cconv_error *error) {
   cc_conv conv;
   char *base;
-  const cc_conv_tensors tensors = {input, weight, bias, output};
+  const cc_conv_tensors tensors = {input, weight, bias, residual, output};
   cconv_status status = cconv_conv_validate(params, &tensors, false, context, &conv, error);
   if (status || (status = cconv_operation_workspace(
-                     workspace, bytes, cconv_conv_direct_workspace(&conv, context) + CC_ALIGNMENT, &base, error)))
+                     workspace, bytes, cconv_conv_driver_workspace(&conv, context) + CC_ALIGNMENT, &base, error)))
     return status;
-  cconv_conv_direct_run(&conv, context, base);
+  cconv_conv_driver_run(&conv, context, base);
   return CCONV_OK;
 }

@@ -7,29 +7,32 @@
 #include "shape/conv_shape.h"
 
 /* Weight [g][m][c][k]: strides in bytes, of any sign. in_place: the terms of one output channel follow
- * each other in memory, so tiles read them where they are; else each tile's are packed first. */
+ * each other in memory and in the dtype of the arithmetic, so tiles read them where they are; else each
+ * tile's are packed first. */
 typedef struct cc_weight {
   const char *data;
+  int32_t dtype;
   int64_t group, out, in, tap[CCONV_MAX_SPATIAL];
   bool in_place;
 } cc_weight;
 
-/* One convolution, checked. The bias is contiguous or NULL. */
+/* One convolution, checked. The bias is contiguous or NULL; a residual without data is none. */
 typedef struct cc_conv {
   cc_conv_shape shape;
-  cc_view input, output;
+  cc_view input, residual, output;
   cc_weight weight;
   const char *bias;
-  int64_t element; /* bytes */
+  int32_t dtype;   /* of the arithmetic */
+  int64_t element; /* its bytes */
   double padding_value;
   int32_t activation;
   double activation_a, activation_b;
   const cc_kernels *kernels;
 } cc_conv;
 
-/* The caller's tensors; bias may be NULL. */
+/* The caller's tensors; bias and residual may be NULL. */
 typedef struct cc_conv_tensors {
-  const cconv_tensor *input, *weight, *bias, *output;
+  const cconv_tensor *input, *weight, *bias, *residual, *output;
 } cc_conv_tensors;
 
 /* Check everything and fill *conv. Of a transposed convolution the shape's axes are its own

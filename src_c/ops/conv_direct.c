@@ -5,24 +5,16 @@
  * Units are dealt out in sequence, so a thread packs a block's halo once for many channels. A sum
  * whose halo does not fit the cache is cut into chunks and kept in the slab between them: its terms
  * are added in the same order, so no cut changes a bit. */
-#include "ops/conv_direct.h"
-
 #include "base/checked.h"
 #include "base/layout.h"
 #include "base/parallel.h"
-#include "ops/operation.h"
+#include "ops/conv_driver.h"
 
 enum {
   LANE_VECTORS = 4,   /* a block should have positions for a tile of so many vectors */
   UNITS_A_THREAD = 4, /* so that dealing them out leaves no thread idle for long */
   SLAB_ROWS = 128     /* channels that share one packing of a chunk */
 };
-
-/* Rows of weights, pitch elements apart. */
-typedef struct cc_rows {
-  const char *data;
-  int64_t pitch;
-} cc_rows;
 
 typedef struct conv_direct {
   const cc_conv *conv;
@@ -97,9 +89,7 @@ static void prepare(conv_direct *d, const cc_conv *conv, const cconv_context *co
   const int64_t images = shape->n * shape->groups, slack = widest_tile(kernels);
   /* A store may read a vector that begins at the slab's last element. */
   const int64_t tile_bytes = cc_lines((largest_tile(kernels) + kernels->vector_length) * conv->element);
-  double operations = 2.0 * (double)images * (double)shape->oc * (double)shape->reduction;
-  for (int a = 0; a < CCONV_MAX_SPATIAL; a++)
-    operations *= (double)shape->axis[a].out;
+  const double operations = cconv_conv_operations(conv);
   *d = (conv_direct){.conv = conv};
 
   const int64_t threads = cconv_operation_parts(context, context->num_threads, operations);
@@ -134,53 +124,23 @@ static void prepare(conv_direct *d, const cc_conv *conv, const cconv_context *co
   d->thread_bytes = d->panel_at + (conv->weight.in_place ? 0 : cc_lines(kernels->conv_rows * terms * conv->element));
 }
 
-/* Store the tile of channels [oc, oc + rows) at positions [position, end) of image n's group g. */
+/* Store the tile of channels [first, first + rows) at positions [position, end) of image n. */
 static void store_tile(const conv_direct *d, int64_t n, int64_t first, int64_t rows, const cc_block *block,
                        int64_t position, int64_t end, char *slab, int64_t lds) {
   const cc_conv *conv = d->conv;
-  const int64_t *stride = conv->output.stride, es = conv->element;
-  char *base = conv->output.data + n * stride[CC_BATCH] + first * stride[CC_CHANNEL];
   cc_segment s = {.position = position};
-  while (cconv_next_segment(&d->blocks.halo, block, end, &s)) {
-    char *from = slab + (s.position - position) * es;
-    char *y = base + s.od * stride[CC_DEPTH] + s.oh * stride[CC_HEIGHT] + s.ow * stride[CC_WIDTH];
-    const bool dense = stride[CC_WIDTH] == es || s.n == 1;
-    conv->kernels->store(&(cc_store_job){.slab = from,
-                                         .lds = lds,
-                                         .rows = rows,
-                                         .n = s.n,
-                                         .bias = conv->bias ? conv->bias + first * es : NULL,
-                                         .activation = conv->activation,
-                                         .a = conv->activation_a,
-                                         .b = conv->activation_b,
-                                         .y = dense ? y : from,
-                                         .y_stride = dense ? stride[CC_CHANNEL] : lds * es});
-    if (!dense)
-      conv->kernels->scatter(&(cc_scatter_job){.x = from,
-                                               .ldx = lds,
-                                               .rows = rows,
-                                               .n = s.n,
-                                               .y = y,
-                                               .y_stride = stride[CC_CHANNEL],
-                                               .y_step = stride[CC_WIDTH]});
-  }
-}
-
-/* The weights of a chunk for channels [oc, oc + rows) of group g: where they are, or packed. */
-static cc_rows tile_weights(const conv_direct *d, int64_t g, int64_t oc, int64_t rows, const cc_chunk *chunk,
-                            char *panel) {
-  const cc_weight *weight = &d->conv->weight;
-  const char *from = weight->data + g * weight->group + oc * weight->out + chunk->channel * weight->in;
-  for (int a = 0; a < CCONV_MAX_SPATIAL; a++)
-    from += chunk->tap[a] * weight->tap[a];
-  if (weight->in_place)
-    return (cc_rows){.data = from, .pitch = weight->out / d->conv->element};
-  d->conv->kernels->weight_pack(
-      &(cc_weight_pack_job){.weight = from,
-                            .count = {rows, chunk->channels, chunk->taps[0], chunk->taps[1], chunk->taps[2]},
-                            .stride = {weight->out, weight->in, weight->tap[0], weight->tap[1], weight->tap[2]},
-                            .target = panel});
-  return (cc_rows){.data = panel, .pitch = chunk->terms};
+  while (cconv_next_segment(&d->blocks.halo, block, end, &s))
+    cconv_conv_store(
+        conv, &(cc_conv_rows){.slab = slab + (s.position - position) * conv->element,
+                              .lds = lds,
+                              .rows = rows,
+                              .n = s.n,
+                              .bias = conv->bias ? conv->bias + first * conv->element : NULL,
+                              .bias_step = 1,
+                              .y = cconv_segment_at(&conv->output, n, first, &s),
+                              .y_stride = conv->output.stride[CC_CHANNEL],
+                              .residual = conv->residual.data ? cconv_segment_at(&conv->residual, n, first, &s) : NULL,
+                              .residual_stride = conv->residual.stride[CC_CHANNEL]});
 }
 
 /* All chunks, tiles and positions of one unit; scratch is the thread's, its halo `packed` already or not. */
@@ -205,7 +165,7 @@ static void run_unit(const conv_direct *d, int64_t unit, bool packed, char *scra
     for (int64_t t = tile_first; t < tile_end; t++) {
       const int64_t oc = cc_part(shape->oc, t, d->tiles), mr = cc_part(shape->oc, t + 1, d->tiles) - oc;
       const int64_t first = g * shape->oc + oc;
-      const cc_rows w = tile_weights(d, g, oc, mr, &chunk, scratch + d->panel_at);
+      const cc_rows w = cconv_conv_weights(conv, g, oc, mr, &chunk, scratch + d->panel_at);
       for (int64_t p = 0, step; p < positions; p += step) {
         const cc_conv_tile *tile = next_tile(kernels, mr, cc_ceil_div(positions - p, kernels->vector_length));
         step = tile->nv * kernels->vector_length;
@@ -236,20 +196,24 @@ static void run_part(void *arg, int64_t part) {
   }
 }
 
-int64_t cconv_conv_direct_workspace(const cc_conv *conv, const cconv_context *context) {
+static bool fits(const cc_conv *conv) {
+  (void)conv;
+  return true;
+}
+
+static int64_t workspace_of(const cc_conv *conv, const cconv_context *context) {
   conv_direct d;
-  if (cconv_view_is_empty(&conv->output))
-    return 0;
   prepare(&d, conv, context);
   return d.offsets_bytes + d.parts * d.thread_bytes;
 }
 
-void cconv_conv_direct_run(const cc_conv *conv, const cconv_context *context, char *workspace) {
+static void run(const cc_conv *conv, const cconv_context *context, char *workspace) {
   conv_direct d;
-  if (cconv_view_is_empty(&conv->output))
-    return;
   prepare(&d, conv, context);
   d.workspace = workspace;
   cconv_operation_offsets(&d.blocks, conv->shape.axis, (int32_t *)(void *)workspace);
   cconv_parallel(context, run_part, &d, d.parts);
 }
+
+extern const cc_conv_driver cconv_conv_direct; /* conv_driver.c declares it again, from drivers.inc */
+const cc_conv_driver cconv_conv_direct = {.fits = fits, .workspace = workspace_of, .run = run};

@@ -7,8 +7,7 @@
 #include "base/checked.h"
 #include "base/error.h"
 #include "base/layout.h"
-#include "ops/conv_direct.h"
-#include "ops/operation.h"
+#include "ops/conv_driver.h"
 #include "shape/transpose_shape.h"
 
 /* The phases that taps meet. */
@@ -57,9 +56,12 @@ static bool phase_of(const cc_conv *conv, int64_t index, cc_conv *part) {
     shape->taps *= one.axis.kernel;
     part->weight.data += one.tap * conv->weight.tap[a];
     part->output.data += one.phase * step;
+    if (conv->residual.data)
+      part->residual.data += one.phase * conv->residual.stride[CC_DEPTH + a];
     /* A step that is never taken may not fit. */
     part->weight.tap[a] = one.axis.kernel > 1 ? one.tap_step * conv->weight.tap[a] : 0;
     part->output.stride[CC_DEPTH + a] = one.axis.out > 1 ? axis->stride * step : 0;
+    part->residual.stride[CC_DEPTH + a] = one.axis.out > 1 ? axis->stride * conv->residual.stride[CC_DEPTH + a] : 0;
   }
   shape->reduction = shape->ic * shape->taps;
   return any;
@@ -67,19 +69,19 @@ static bool phase_of(const cc_conv *conv, int64_t index, cc_conv *part) {
 
 static int64_t workspace_bytes(const cc_conv *conv, const cconv_context *context) {
   cc_conv part = bias_of(conv);
-  int64_t bytes = has_unmet_outputs(conv) ? cconv_conv_direct_workspace(&part, context) : 0;
+  int64_t bytes = has_unmet_outputs(conv) ? cconv_conv_driver_workspace(&part, context) : 0;
   for (int64_t i = 0; i < phase_count(conv); i++)
     if (phase_of(conv, i, &part))
-      bytes = cc_max(bytes, cconv_conv_direct_workspace(&part, context));
+      bytes = cc_max(bytes, cconv_conv_driver_workspace(&part, context));
   return bytes + CC_ALIGNMENT;
 }
 
 cconv_status cconv_conv_transpose_workspace(const cconv_conv_params *params, const cconv_tensor *input,
                                             const cconv_tensor *weight, const cconv_tensor *bias,
-                                            const cconv_tensor *output, const cconv_context *context, size_t *bytes,
-                                            cconv_error *error) {
+                                            const cconv_tensor *residual, const cconv_tensor *output,
+                                            const cconv_context *context, size_t *bytes, cconv_error *error) {
   cc_conv conv;
-  const cc_conv_tensors tensors = {input, weight, bias, output};
+  const cc_conv_tensors tensors = {input, weight, bias, residual, output};
   cconv_status status = cconv_conv_validate(params, &tensors, true, context, &conv, error);
   if (status)
     return status;
@@ -90,19 +92,20 @@ cconv_status cconv_conv_transpose_workspace(const cconv_conv_params *params, con
 }
 
 cconv_status cconv_conv_transpose(const cconv_conv_params *params, const cconv_tensor *input,
-                                  const cconv_tensor *weight, const cconv_tensor *bias, const cconv_tensor *output,
-                                  const cconv_context *context, void *workspace, size_t bytes, cconv_error *error) {
+                                  const cconv_tensor *weight, const cconv_tensor *bias, const cconv_tensor *residual,
+                                  const cconv_tensor *output, const cconv_context *context, void *workspace,
+                                  size_t bytes, cconv_error *error) {
   cc_conv conv;
   char *base;
-  const cc_conv_tensors tensors = {input, weight, bias, output};
+  const cc_conv_tensors tensors = {input, weight, bias, residual, output};
   cconv_status status = cconv_conv_validate(params, &tensors, true, context, &conv, error);
   if (status || (status = cconv_operation_workspace(workspace, bytes, workspace_bytes(&conv, context), &base, error)))
     return status;
   cc_conv part = bias_of(&conv);
   if (has_unmet_outputs(&conv))
-    cconv_conv_direct_run(&part, context, base);
+    cconv_conv_driver_run(&part, context, base);
   for (int64_t i = 0; i < phase_count(&conv); i++)
     if (phase_of(&conv, i, &part))
-      cconv_conv_direct_run(&part, context, base);
+      cconv_conv_driver_run(&part, context, base);
   return CCONV_OK;
 }

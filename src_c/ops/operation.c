@@ -8,12 +8,21 @@
 #include "base/error.h"
 #include "base/layout.h"
 
-cconv_status cconv_operation_kernels(int32_t dtype, const cc_kernels **kernels, cconv_error *error) {
+cconv_status cconv_operation_kernels(int32_t dtype, const char *name, const cc_kernels **kernels, cconv_error *error) {
   const cc_isa *isa = cconv_isa_in_use();
   if (!isa)
     return cc_fail(error, CCONV_BAD_ARGUMENT, "CCONV_ISA", -1, 0, 0);
-  *kernels = cc_kernels_for(isa, dtype);
-  return *kernels ? CCONV_OK : cc_fail(error, CCONV_BAD_DTYPE, "input", -1, dtype, CCONV_FLOAT32);
+  *kernels = cconv_isa_kernels(isa, dtype);
+  return *kernels ? CCONV_OK : cc_fail(error, CCONV_BAD_DTYPE, name, -1, dtype, CCONV_FLOAT32);
+}
+
+cconv_status cconv_operation_reads(int32_t arithmetic, const cconv_tensor *tensor, const char *name,
+                                   cconv_error *error) {
+  if (!tensor)
+    return cc_fail(error, CCONV_BAD_ARGUMENT, name, -1, 0, 1);
+  if (!cconv_arithmetic_reads(arithmetic, tensor->dtype))
+    return cc_fail(error, CCONV_BAD_DTYPE, name, -1, tensor->dtype, arithmetic);
+  return CCONV_OK;
 }
 
 cconv_status cconv_operation_context(const cconv_context *context, cconv_error *error) {
@@ -24,15 +33,30 @@ cconv_status cconv_operation_context(const cconv_context *context, cconv_error *
   return CCONV_OK;
 }
 
+cconv_status cconv_operation_like(const char *name, int32_t rank, const cc_view *view, const cc_view *like,
+                                  cconv_error *error) {
+  for (int a = 0; a < CCONV_MAX_RANK; a++)
+    if (view->shape[a] != like->shape[a])
+      return cc_fail(error, CCONV_BAD_SHAPE, name, a < CC_DEPTH ? a : a - CCONV_MAX_RANK + rank, view->shape[a],
+                     like->shape[a]);
+  return CCONV_OK;
+}
+
 cconv_status cconv_operation_indices(const cconv_tensor *indices, int32_t rank, const cc_view *like, cc_view *view,
                                      cconv_error *error) {
   const cconv_status status = cconv_view_of(indices, "indices", CCONV_INT64, rank, true, view, error);
-  if (status)
-    return status;
-  for (int a = 0; a < CCONV_MAX_RANK; a++)
-    if (view->shape[a] != like->shape[a])
-      return cc_fail(error, CCONV_BAD_SHAPE, "indices", a < CC_DEPTH ? a : a - CCONV_MAX_RANK + rank, view->shape[a],
-                     like->shape[a]);
+  return status ? status : cconv_operation_like("indices", rank, view, like, error);
+}
+
+cconv_status cconv_operation_pool_dtype(bool extreme, const cconv_tensor *input, const cconv_tensor *output,
+                                        int32_t *dtype, cconv_error *error) {
+  const int32_t from = input->dtype, to = output->dtype;
+  const int32_t expected = extreme || cconv_is_floating(from) ? from : CCONV_FLOAT64;
+  if (!cconv_element_size(from))
+    return cc_fail(error, CCONV_BAD_DTYPE, "input", -1, from, CCONV_FLOAT32);
+  if (to != expected)
+    return cc_fail(error, CCONV_BAD_DTYPE, "output", -1, to, expected);
+  *dtype = extreme ? cconv_order_of(from) : cconv_arithmetic_of(expected);
   return CCONV_OK;
 }
 
@@ -85,6 +109,7 @@ void cconv_operation_pack(const cc_kernels *kernels, const cc_blocks *blocks, co
   const cc_halo *halo = &blocks->halo;
   cc_halo_pack_job job = {
       .input = input->data + n * input->stride[CC_BATCH] + channel * input->stride[CC_CHANNEL],
+      .source = input->dtype,
       .channels = chunk->channels,
       .channel_stride = input->stride[CC_CHANNEL],
       .target = target,
@@ -132,4 +157,10 @@ bool cconv_next_segment(const cc_halo *halo, const cc_block *block, int64_t end,
     }
   }
   return false;
+}
+
+char *cconv_segment_at(const cc_view *view, int64_t n, int64_t c, const cc_segment *segment) {
+  const int64_t *stride = view->stride;
+  return view->data + n * stride[CC_BATCH] + c * stride[CC_CHANNEL] + segment->od * stride[CC_DEPTH] +
+         segment->oh * stride[CC_HEIGHT] + segment->ow * stride[CC_WIDTH];
 }

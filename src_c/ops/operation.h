@@ -15,16 +15,28 @@ enum {
   CC_MOST_PARTS = 256
 };
 
-/* The kernels for a dtype; fails on a dtype there is none for, or when CCONV_ISA names no
- * instruction set. */
-cconv_status cconv_operation_kernels(int32_t dtype, const cc_kernels **kernels, cconv_error *error);
+/* The kernels that compute in a dtype; fails on a dtype there are none for, naming the argument that asked
+ * for it, or when CCONV_ISA names no instruction set. */
+cconv_status cconv_operation_kernels(int32_t dtype, const char *name, const cc_kernels **kernels, cconv_error *error);
+
+/* Check that an argument's elements can be read into such arithmetic. */
+cconv_status cconv_operation_reads(int32_t arithmetic, const cconv_tensor *tensor, const char *name,
+                                   cconv_error *error);
 
 /* Check a context. */
 cconv_status cconv_operation_context(const cconv_context *context, cconv_error *error);
 
+/* Check that a view has the shape of another; `rank` is its tensor's own. */
+cconv_status cconv_operation_like(const char *name, int32_t rank, const cc_view *view, const cc_view *like,
+                                  cconv_error *error);
+
 /* Check indices, which must have the shape of another view, and fill *view. */
 cconv_status cconv_operation_indices(const cconv_tensor *indices, int32_t rank, const cc_view *like, cc_view *view,
                                      cconv_error *error);
+
+/* Check the dtypes of a pooling and find the one it is computed in. */
+cconv_status cconv_operation_pool_dtype(bool extreme, const cconv_tensor *input, const cconv_tensor *output,
+                                        int32_t *dtype, cconv_error *error);
 
 /* Check the kind of a pooling, the exponent if it has one, and that only extremes come with indices. */
 cconv_status cconv_operation_pool_kind(int32_t kind, double p, const cconv_tensor *indices, cconv_error *error);
@@ -66,5 +78,8 @@ typedef struct cc_segment {
 /* Step through the rows of a block that lie in positions [segment->position, end): true with the
  * next segment, false when there is none. Start with n = 0. */
 bool cconv_next_segment(const cc_halo *halo, const cc_block *block, int64_t end, cc_segment *segment);
+
+/* Where the first output of a segment lies in image n and channel c of a view. */
+char *cconv_segment_at(const cc_view *view, int64_t n, int64_t c, const cc_segment *segment);
 
 #endif

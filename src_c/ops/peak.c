@@ -22,8 +22,10 @@ static void run_part(void *arg, int64_t part) {
 cconv_status cconv_fma_peak(cconv_dtype dtype, int64_t iterations, const cconv_context *context, int64_t *operations) {
   peak p = {.iterations = iterations};
   cconv_status status = cconv_operation_context(context, NULL);
-  if (status || (status = cconv_operation_kernels((int32_t)dtype, &p.kernels, NULL)))
+  if (status || (status = cconv_operation_kernels((int32_t)dtype, "dtype", &p.kernels, NULL)))
     return status;
+  if (!p.kernels->fma_peak)
+    return CCONV_BAD_DTYPE;
   if (iterations < 1 || !operations)
     return CCONV_BAD_ARGUMENT;
   if (iterations > MOST_ITERATIONS)

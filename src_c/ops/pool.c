@@ -25,7 +25,9 @@ typedef struct pool {
   cconv_pool_kind kind;
   bool sums, count_pads, indexed;
   double exponent, root; /* Lp: of the elements and of their sum; 0 for none */
-  int64_t divisor, element;
+  int64_t divisor;
+  int32_t dtype; /* of the arithmetic */
+  int64_t element;
   int64_t partials; /* rows of the slab: 1 for an extreme */
   cc_blocks blocks;
   int64_t blocks_a_channel, units, parts;
@@ -46,6 +48,8 @@ static cconv_status validate(const cconv_pool_params *params, const cconv_tensor
     return cc_fail(error, CCONV_BAD_ARGUMENT, "input", -1, 0, 1);
   if (input->rank < 3 || input->rank > CCONV_MAX_RANK)
     return cc_fail(error, CCONV_BAD_SHAPE, "input", -1, input->rank, CCONV_MAX_RANK);
+  if (!output)
+    return cc_fail(error, CCONV_BAD_ARGUMENT, "output", -1, 0, 1);
   const bool norm = params->kind == CCONV_POOL_LP && !isinf(params->p); /* else it is an extreme */
   *p = (pool){.kind = (cconv_pool_kind)params->kind,
               .sums = params->kind == CCONV_POOL_AVERAGE || norm,
@@ -55,14 +59,16 @@ static cconv_status validate(const cconv_pool_params *params, const cconv_tensor
                           : norm                        ? params->p
                                                         : 1,
               .root = norm && params->p != 1 ? 1 / params->p : 0,
-              .divisor = norm ? 1 : params->divisor,
-              .element = cconv_element_size(input->dtype)};
-  const int32_t dtype = input->dtype, rank = input->rank;
+              .divisor = norm ? 1 : params->divisor};
+  const int32_t rank = input->rank;
+  const bool extreme = params->kind == CCONV_POOL_MAX || params->kind == CCONV_POOL_MIN;
   if ((status = cconv_operation_context(context, error)) ||
-      (status = cconv_operation_kernels(dtype, &p->kernels, error)) ||
-      (status = cconv_view_of(input, "input", dtype, rank, false, &p->input, error)) ||
-      (status = cconv_view_of(output, "output", dtype, rank, true, &p->output, error)))
+      (status = cconv_operation_pool_dtype(extreme, input, output, &p->dtype, error)) ||
+      (status = cconv_operation_kernels(p->dtype, "input", &p->kernels, error)) ||
+      (status = cconv_view_of(input, "input", input->dtype, rank, false, &p->input, error)) ||
+      (status = cconv_view_of(output, "output", output->dtype, rank, true, &p->output, error)))
     return status;
+  p->element = cconv_element_size(p->dtype);
   if (indices && (status = cconv_operation_indices(indices, rank, &p->output, &p->indices, error)))
     return status;
   return cconv_pool_shape_of(params, rank, &p->input, &p->output, &p->shape, error);
@@ -119,13 +125,6 @@ static double count_row(const pool *p, int64_t od, int64_t oh) {
   return (double)cconv_pool_count(&axis[0], od, p->count_pads) * (double)cconv_pool_count(&axis[1], oh, p->count_pads);
 }
 
-/* Where the first output of a segment goes; `image` counts images of one channel. */
-static char *place_of(const cc_view *view, int64_t image, const cc_segment *s) {
-  const int64_t *stride = view->stride, c = view->shape[CC_CHANNEL];
-  return view->data + image / c * stride[CC_BATCH] + image % c * stride[CC_CHANNEL] + s->od * stride[CC_DEPTH] +
-         s->oh * stride[CC_HEIGHT] + s->ow * stride[CC_WIDTH];
-}
-
 /* Where the element under each of a row's windows lies that its tap found, in the plane. A window
  * without such a tap holds nothing better than an infinity: then its first element, if it has one. */
 static void store_indices(const pool *p, const cc_segment *s, const int64_t *taps, char *y) {
@@ -154,10 +153,11 @@ static void store_block(const pool *p, int64_t image, const cc_block *block, int
   double *counts = (double *)(void *)(scratch + p->counts_at);
   if (p->sums)
     count_columns(p, block, counts);
+  const int64_t n = image / p->shape.c, channel = image % p->shape.c;
   cc_segment s = {.position = 0};
   while (cconv_next_segment(&p->blocks.halo, block, positions, &s)) {
-    char *y = place_of(&p->output, image, &s);
-    const bool dense = stride[CC_WIDTH] == es || s.n == 1;
+    char *y = cconv_segment_at(&p->output, n, channel, &s);
+    const bool dense = p->output.dtype == p->dtype && (stride[CC_WIDTH] == es || s.n == 1);
     const char *from = slab + s.position * es;
     if (p->sums) {
       p->kernels->average(&(cc_average_job){.slab = from,
@@ -173,9 +173,10 @@ static void store_block(const pool *p, int64_t image, const cc_block *block, int
             &(cc_pool_power_job){.x = dense ? y : row, .y = dense ? y : row, .n = s.n, .exponent = p->root});
     }
     if (!p->sums || !dense)
-      p->kernels->scatter(&(cc_scatter_job){.x = from, .rows = 1, .n = s.n, .y = y, .y_step = stride[CC_WIDTH]});
+      p->kernels->scatter(&(cc_scatter_job){
+          .x = from, .rows = 1, .n = s.n, .y = y, .target = p->output.dtype, .y_step = stride[CC_WIDTH]});
     if (p->indexed)
-      store_indices(p, &s, taps + s.position, place_of(&p->indices, image, &s));
+      store_indices(p, &s, taps + s.position, cconv_segment_at(&p->indices, n, channel, &s));
   }
 }
 

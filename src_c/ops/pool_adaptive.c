@@ -29,14 +29,19 @@ static cconv_status validate(const cconv_adaptive_params *params, const cconv_te
     return cc_fail(error, CCONV_BAD_ARGUMENT, "input", -1, 0, 1);
   if (input->rank < 3 || input->rank > CCONV_MAX_RANK)
     return cc_fail(error, CCONV_BAD_SHAPE, "input", -1, input->rank, CCONV_MAX_RANK);
+  if (!output)
+    return cc_fail(error, CCONV_BAD_ARGUMENT, "output", -1, 0, 1);
   *p = (adaptive){.kind = params->kind, .p = params->p, .indexed = indices != NULL};
-  const int32_t dtype = input->dtype, rank = input->rank;
+  const int32_t rank = input->rank;
+  const bool extreme = params->kind == CCONV_POOL_MAX || params->kind == CCONV_POOL_MIN;
+  int32_t dtype;
   cconv_status status;
   if ((status = cconv_operation_pool_kind(params->kind, params->p, indices, error)) ||
       (status = cconv_operation_context(context, error)) ||
-      (status = cconv_operation_kernels(dtype, &p->kernels, error)) ||
-      (status = cconv_view_of(input, "input", dtype, rank, false, &p->input, error)) ||
-      (status = cconv_view_of(output, "output", dtype, rank, true, &p->output, error)))
+      (status = cconv_operation_pool_dtype(extreme, input, output, &dtype, error)) ||
+      (status = cconv_operation_kernels(dtype, "input", &p->kernels, error)) ||
+      (status = cconv_view_of(input, "input", input->dtype, rank, false, &p->input, error)) ||
+      (status = cconv_view_of(output, "output", output->dtype, rank, true, &p->output, error)))
     return status;
   for (int a = 0; a < CCONV_MAX_RANK; a++) {
     const int64_t in = p->input.shape[a], out = p->output.shape[a];
@@ -81,6 +86,8 @@ static void run_row(const adaptive *p, int64_t row) {
     p->kernels->pool_box(&(cc_pool_box_job){.x = x + w.from * stride[CC_WIDTH],
                                             .stride = {stride[CC_DEPTH], stride[CC_HEIGHT], stride[CC_WIDTH]},
                                             .size = {d.size, h.size, w.size},
+                                            .source = p->input.dtype,
+                                            .target = p->output.dtype,
                                             .kind = p->kind,
                                             .p = p->p,
                                             .y = y + ow * p->output.stride[CC_WIDTH],

@@ -25,7 +25,8 @@ typedef struct unfold {
   cc_view image, columns;
   const cc_kernels *kernels;
   bool fold;
-  int64_t element; /* bytes */
+  int32_t dtype;   /* that elements are added or copied in */
+  int64_t element; /* its bytes */
   int64_t pieces;  /* that a row of the image is cut into (fold) */
   int64_t phases;  /* of the stride, in a piece, and elements from one to the next (fold) */
   int64_t phase_pitch;
@@ -43,15 +44,18 @@ static cconv_status validate(const cconv_unfold_params *params, const cconv_tens
     return cc_fail(error, CCONV_BAD_ARGUMENT, "input", -1, 0, 1);
   if (!output)
     return cc_fail(error, CCONV_BAD_ARGUMENT, "output", -1, 0, 1);
-  const int32_t dtype = input->dtype, rank = image->rank;
+  const int32_t from = input->dtype, to = output->dtype, rank = image->rank;
   if (rank < 3 || rank > CCONV_MAX_RANK)
     return cc_fail(error, CCONV_BAD_SHAPE, fold ? "output" : "input", -1, rank, CCONV_MAX_RANK);
-  *u = (unfold){.fold = fold, .element = cconv_element_size(dtype)};
+  *u = (unfold){.fold = fold, .dtype = fold ? cconv_arithmetic_of(to) : cconv_order_of(from)};
+  u->element = cconv_element_size(u->dtype);
   cconv_status status;
   if ((status = cconv_operation_context(context, error)) ||
-      (status = cconv_operation_kernels(dtype, &u->kernels, error)) ||
-      (status = cconv_view_of(input, "input", dtype, fold ? 3 : rank, false, fold ? &u->columns : &u->image, error)) ||
-      (status = cconv_view_of(output, "output", dtype, fold ? rank : 3, true, fold ? &u->image : &u->columns, error)))
+      (status = cconv_operation_kernels(u->dtype, fold ? "output" : "input", &u->kernels, error)) ||
+      (status = cconv_operation_reads(u->dtype, input, "input", error)) ||
+      (status = cconv_view_of(input, "input", from, fold ? 3 : rank, false, fold ? &u->columns : &u->image, error)) ||
+      (status = cconv_view_of(output, "output", fold ? to : from, fold ? rank : 3, true, fold ? &u->image : &u->columns,
+                              error)))
     return status;
   return cconv_unfold_shape_of(params, rank, &u->image, &u->columns, fold, &u->shape, error);
 }
@@ -68,7 +72,8 @@ static void prepare(unfold *u, const cconv_context *context) {
     u->units = channels * axis[0].in * axis[1].in * u->pieces;
     u->thread_bytes = cc_lines(u->phases * u->phase_pitch * u->element);
   } else {
-    const bool dense = u->columns.stride[CC_WIDTH] == u->element || shape->windows == 1;
+    const bool dense =
+        u->columns.dtype == u->dtype && (u->columns.stride[CC_WIDTH] == u->element || shape->windows == 1);
     u->units = channels * shape->taps;
     u->thread_bytes = dense ? 0 : cc_lines(cc_min(axis[2].out, PIECE) * u->element);
   }
@@ -84,6 +89,7 @@ static void unfold_unit(const unfold *u, int64_t unit, char *scratch) {
   char *y = u->columns.data + image * u->columns.stride[CC_BATCH] +
             (channel * taps + unit % taps) * u->columns.stride[CC_CHANNEL];
   cc_halo_pack_job job = {.input = u->image.data + image * from[CC_BATCH] + channel * from[CC_CHANNEL],
+                          .source = u->image.dtype,
                           .channels = 1,
                           .phases = {1, 1, 1},
                           .target = y};
@@ -111,8 +117,12 @@ static void unfold_unit(const unfold *u, int64_t unit, char *scratch) {
         job.length[a] = a == 2 ? n : 1;
       }
       u->kernels->halo_pack(&job);
-      u->kernels->scatter(
-          &(cc_scatter_job){.x = scratch, .rows = 1, .n = n, .y = y + (row * axis[2].out + ow) * step, .y_step = step});
+      u->kernels->scatter(&(cc_scatter_job){.x = scratch,
+                                            .rows = 1,
+                                            .n = n,
+                                            .y = y + (row * axis[2].out + ow) * step,
+                                            .target = u->columns.dtype,
+                                            .y_step = step});
     }
 }
 
@@ -134,6 +144,7 @@ static void fold_unit(const unfold *u, int64_t unit, char *scratch) {
         const int64_t window = (d.from * axis[1].out + h.from) * axis[2].out + w.from;
         u->kernels->add(
             &(cc_add_job){.x = u->columns.data + image * in[CC_BATCH] + tap * in[CC_CHANNEL] + window * in[CC_WIDTH],
+                          .source = u->columns.dtype,
                           .x_step = in[CC_WIDTH],
                           .n = w.count,
                           .y = scratch + (w.offset % s * u->phase_pitch + w.offset / s) * es});
@@ -146,7 +157,8 @@ static void fold_unit(const unfold *u, int64_t unit, char *scratch) {
                                           .rows = 1,
                                           .n = n,
                                           .y = y + p * out[CC_WIDTH],
-                                          .y_step = n > 1 ? s * out[CC_WIDTH] : es}); /* a step not taken may not fit */
+                                          .target = u->image.dtype,
+                                          .y_step = n > 1 ? s * out[CC_WIDTH] : 0}); /* a step not taken may not fit */
   }
 }
 

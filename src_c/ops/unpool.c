@@ -2,6 +2,8 @@
  * unpool.c - max_unpool: what a max pool found, back in its place.
  *
  * Law: a unit of work is one channel. Every index is looked at before an element is written. */
+#include <string.h>
+
 #include "base/checked.h"
 #include "base/error.h"
 #include "base/parallel.h"
@@ -11,7 +13,7 @@ enum { ELEMENT_OPERATIONS = 16 }; /* an element takes the time of so many multip
 
 typedef struct unpool {
   cc_view input, output, indices;
-  const cc_kernels *kernels;
+  int64_t element; /* bytes */
   int64_t channels, parts;
   int64_t bad[CC_MOST_PARTS]; /* the first index of each part that is none, else -1 */
 } unpool;
@@ -23,9 +25,9 @@ static cconv_status validate(const cconv_tensor *input, const cconv_tensor *indi
   if (input->rank < 3 || input->rank > CCONV_MAX_RANK)
     return cc_fail(error, CCONV_BAD_SHAPE, "input", -1, input->rank, CCONV_MAX_RANK);
   const int32_t dtype = input->dtype, rank = input->rank;
+  p->element = cconv_element_size(dtype);
   cconv_status status;
   if ((status = cconv_operation_context(context, error)) ||
-      (status = cconv_operation_kernels(dtype, &p->kernels, error)) ||
       (status = cconv_view_of(input, "input", dtype, rank, false, &p->input, error)) ||
       (status = cconv_operation_indices(indices, rank, &p->input, &p->indices, error)) ||
       (status = cconv_view_of(output, "output", dtype, rank, true, &p->output, error)))
@@ -81,21 +83,59 @@ static void check_part(void *arg, int64_t part) {
     p->bad[part] = first_bad(p, c);
 }
 
+static void move(char *y, const char *x, int64_t bytes) {
+  switch (bytes) {
+  case 1:
+    memcpy(y, x, 1);
+    break;
+  case 2:
+    memcpy(y, x, 2);
+    break;
+  case 4:
+    memcpy(y, x, 4);
+    break;
+  default:
+    memcpy(y, x, 8);
+  }
+}
+
+/* All zero bits are 0 in every dtype. */
+static void clear(const unpool *p, int64_t channel) {
+  static const char zero[8] = {0};
+  const int64_t *size = p->output.shape, *stride = p->output.stride;
+  for (int64_t d = 0; d < size[CC_DEPTH]; d++)
+    for (int64_t h = 0; h < size[CC_HEIGHT]; h++) {
+      char *row = channel_of(&p->output, channel) + d * stride[CC_DEPTH] + h * stride[CC_HEIGHT];
+      for (int64_t w = 0; w < size[CC_WIDTH]; w++)
+        move(row + w * stride[CC_WIDTH], zero, p->element);
+    }
+}
+
+static void place(const unpool *p, int64_t channel) {
+  const int64_t *size = p->input.shape, *from = p->input.stride, *at = p->indices.stride;
+  const int64_t *plane = p->output.shape, *to = p->output.stride;
+  char *y = channel_of(&p->output, channel);
+  for (int64_t d = 0; d < size[CC_DEPTH]; d++)
+    for (int64_t h = 0; h < size[CC_HEIGHT]; h++) {
+      const char *x = channel_of(&p->input, channel) + d * from[CC_DEPTH] + h * from[CC_HEIGHT];
+      const char *taps = channel_of(&p->indices, channel) + d * at[CC_DEPTH] + h * at[CC_HEIGHT];
+      for (int64_t w = 0; w < size[CC_WIDTH]; w++) {
+        const int64_t tap = *(const int64_t *)(const void *)(taps + w * at[CC_WIDTH]);
+        if (tap < 0)
+          continue;
+        const int64_t row = tap / plane[CC_WIDTH];
+        move(y + row / plane[CC_HEIGHT] * to[CC_DEPTH] + row % plane[CC_HEIGHT] * to[CC_HEIGHT] +
+                 tap % plane[CC_WIDTH] * to[CC_WIDTH],
+             x + w * from[CC_WIDTH], p->element);
+      }
+    }
+}
+
 static void run_part(void *arg, int64_t part) {
   const unpool *p = arg;
-  cc_unpool_job job = {.x = NULL};
-  for (int a = 0; a < CCONV_MAX_SPATIAL; a++) {
-    job.x_stride[a] = p->input.stride[CC_DEPTH + a];
-    job.tap_stride[a] = p->indices.stride[CC_DEPTH + a];
-    job.y_stride[a] = p->output.stride[CC_DEPTH + a];
-    job.size[a] = p->input.shape[CC_DEPTH + a];
-    job.out[a] = p->output.shape[CC_DEPTH + a];
-  }
   for (int64_t c = cc_part(p->channels, part, p->parts); c < cc_part(p->channels, part + 1, p->parts); c++) {
-    job.x = channel_of(&p->input, c);
-    job.taps = channel_of(&p->indices, c);
-    job.y = channel_of(&p->output, c);
-    p->kernels->unpool(&job);
+    clear(p, c);
+    place(p, c);
   }
 }
 

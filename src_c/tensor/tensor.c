@@ -7,17 +7,6 @@
 #include "base/checked.h"
 #include "base/error.h"
 
-int64_t cconv_element_size(int32_t dtype) {
-  switch ((cconv_dtype)dtype) {
-  case CCONV_FLOAT32:
-    return 4;
-  case CCONV_FLOAT64:
-  case CCONV_INT64:
-    return 8;
-  }
-  return 0;
-}
-
 /* The bytes between the first and the last element, each axis taken in its own direction. */
 static bool span_fits(const cconv_tensor *tensor) {
   int64_t forward = 0, backward = 0, step;
@@ -60,7 +49,7 @@ cconv_status cconv_view_of(const cconv_tensor *tensor, const char *name, int32_t
   if (!empty && aligned && (uintptr_t)tensor->data % (uintptr_t)bytes)
     return cc_fail(error, CCONV_BAD_ARGUMENT, name, -1, (int64_t)((uintptr_t)tensor->data % (uintptr_t)bytes), 0);
 
-  *view = (cc_view){.data = tensor->data};
+  *view = (cc_view){.data = tensor->data, .dtype = dtype};
   int spatial = rank > 2 ? rank - 2 : 0; /* a bias has none */
   for (int a = 0; a < CCONV_MAX_RANK; a++) {
     int from = a < CC_DEPTH ? a : a - (CCONV_MAX_SPATIAL - spatial);

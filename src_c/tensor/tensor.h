@@ -3,9 +3,7 @@
 #ifndef CC_TENSOR_H
 #define CC_TENSOR_H
 
-#include <stdbool.h>
-
-#include "cconv.h"
+#include "tensor/dtype.h"
 
 enum { CC_BATCH, CC_CHANNEL, CC_DEPTH, CC_HEIGHT, CC_WIDTH };
 
@@ -13,12 +11,10 @@ enum { CC_BATCH, CC_CHANNEL, CC_DEPTH, CC_HEIGHT, CC_WIDTH };
  * ones of length 1 and stride 0. Strides in bytes. */
 typedef struct cc_view {
   char *data;
+  int32_t dtype;
   int64_t shape[CCONV_MAX_RANK];
   int64_t stride[CCONV_MAX_RANK];
 } cc_view;
-
-/* Bytes of an element, 0 for a dtype that is none. */
-int64_t cconv_element_size(int32_t dtype);
 
 /* Check struct_size, dtype, rank, shape (no negative axis, elements * size within 63 bits), the
  * address span and, where asked, alignment; then fill *view. The tensor's rank must be `rank`. */

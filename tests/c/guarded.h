@@ -16,7 +16,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "cconv.h"
+#include "elements.h"
 
 typedef struct region {
   char *data;
@@ -49,8 +49,6 @@ static inline bool all_bytes(const void *data, size_t bytes, int value) {
   const unsigned char *p = data;
   return bytes == 0 || (p[0] == value && memcmp(p, p + 1, bytes - 1) == 0);
 }
-
-static inline int64_t size_of(int32_t dtype) { return dtype == CCONV_FLOAT32 ? 4 : 8; }
 
 static inline int64_t count_of(const cconv_tensor *t) {
   int64_t count = 1;
@@ -91,21 +89,13 @@ static inline char *element_at(const cconv_tensor *t, int64_t index) {
   return p;
 }
 
-/* Elements of any alignment as double, which holds both dtypes. */
+/* Elements of any alignment as double. */
 static inline double element_get(const cconv_tensor *t, int64_t index) {
-  float f;
-  double d;
-  if (t->dtype == CCONV_FLOAT64)
-    return memcpy(&d, element_at(t, index), sizeof d), d;
-  return memcpy(&f, element_at(t, index), sizeof f), (double)f;
+  return bytes_get(t->dtype, element_at(t, index));
 }
 
 static inline void element_set(const cconv_tensor *t, int64_t index, double value) {
-  const float f = (float)value;
-  if (t->dtype == CCONV_FLOAT64)
-    memcpy(element_at(t, index), &value, sizeof value);
-  else
-    memcpy(element_at(t, index), &f, sizeof f);
+  bytes_set(t->dtype, element_at(t, index), value);
 }
 
 /* A host that has one thread, and takes the parts from the last to the first; counts its calls. */

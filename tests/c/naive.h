@@ -8,8 +8,6 @@
 
 #include "guarded.h"
 
-#include <math.h>
-
 /* Split the C-order number of an element into one index an axis. */
 static inline void split_index(const cconv_tensor *t, int64_t number, int64_t *index) {
   for (int a = t->rank - 1; a >= 0; a--) {
@@ -46,15 +44,15 @@ static inline int64_t naive_index(int32_t mode, int64_t i, int64_t n) {
   return i;
 }
 
-/* Output `number` of a convolution before its activation. */
+/* Output `number` of a convolution before its activation; the bias and the residual may be NULL. */
 static inline double naive_conv(const cconv_conv_params *p, const cconv_tensor *x, const cconv_tensor *w,
-                                const cconv_tensor *b, const cconv_tensor *y, int64_t number) {
+                                const cconv_tensor *b, const cconv_tensor *r, const cconv_tensor *y, int64_t number) {
   const int64_t taps = count_of(w) / w->shape[0]; /* of one output channel */
   const int64_t uncut[CCONV_MAX_SPATIAL] = {0};   /* no window reaches what a negative pad crops */
   int64_t o[CCONV_MAX_RANK], k[CCONV_MAX_RANK], at[CCONV_MAX_SPATIAL];
   split_index(y, number, o);
   const int64_t group = o[1] / (w->shape[0] / p->groups);
-  double sum = b ? element_get(b, o[1]) : 0;
+  double sum = (b ? element_get(b, o[1]) : 0) + (r ? element_get(r, number) : 0);
   for (int64_t t = 0; t < taps; t++) {
     bool real;
     split_index(w, t, k);
@@ -71,12 +69,13 @@ static inline double naive_conv(const cconv_conv_params *p, const cconv_tensor *
 
 /* Output `number` of a transposed convolution before its activation: what every input sends it. */
 static inline double naive_conv_transpose(const cconv_conv_params *p, const cconv_tensor *x, const cconv_tensor *w,
-                                          const cconv_tensor *b, const cconv_tensor *y, int64_t number) {
+                                          const cconv_tensor *b, const cconv_tensor *r, const cconv_tensor *y,
+                                          int64_t number) {
   const int64_t taps = count_of(w) / (w->shape[0] * w->shape[1]), per_group = w->shape[0] / p->groups;
   int64_t o[CCONV_MAX_RANK], k[CCONV_MAX_RANK];
   split_index(y, number, o);
   const int64_t group = o[1] / w->shape[1], m = o[1] % w->shape[1];
-  double sum = b ? element_get(b, o[1]) : 0;
+  double sum = (b ? element_get(b, o[1]) : 0) + (r ? element_get(r, number) : 0);
   for (int64_t t = 0; t < taps; t++) {
     int64_t inside = 0; /* of the input element, within its channel */
     bool real = true;
@@ -96,7 +95,7 @@ static inline double naive_conv_transpose(const cconv_conv_params *p, const ccon
 }
 
 /* Output `number` of a pooling, and in *found where an extreme was found. Lp for p of 1, 2 and
- * INFINITY, without NaN. An average is one division, in the dtype of the tensors. */
+ * INFINITY, without NaN. An average is one division, in float for a float or a half. */
 static inline double naive_pool(const cconv_pool_params *p, const cconv_tensor *x, const cconv_tensor *y,
                                 int64_t number, int64_t *found) {
   int64_t o[CCONV_MAX_RANK], at[CCONV_MAX_SPATIAL], taps = 1, elements = 0, padded = 0;
@@ -129,12 +128,12 @@ static inline double naive_pool(const cconv_pool_params *p, const cconv_tensor *
   }
   if (p->kind == CCONV_POOL_LP) {
     norm = p->p == 2 ? sqrt(norm) : norm;
-    return x->dtype == CCONV_FLOAT32 ? (double)(float)norm : norm;
+    return value_in(y->dtype, y->dtype == CCONV_FLOAT64 ? norm : (double)(float)norm);
   }
   if (p->kind != CCONV_POOL_AVERAGE)
-    return sign * max;
+    return value_in(y->dtype, sign * max);
   const int64_t count = p->divisor ? p->divisor : p->count_include_pad ? padded : elements;
-  return x->dtype == CCONV_FLOAT32 ? (double)((float)sum / (float)count) : sum / (double)count;
+  return value_in(y->dtype, y->dtype == CCONV_FLOAT64 ? sum / (double)count : (double)((float)sum / (float)count));
 }
 
 #endif

@@ -70,7 +70,31 @@ static const int *const sweep_orders[3][3] = {
     {NULL, (const int[]){0, 2, 3, 4, 1}, (const int[]){4, 0, 1, 3, 2}},
 };
 
-/* Integers from -7 to 8. */
+/* Dtypes of input, weight and output; the bias has the arithmetic's, float32 for a float16 output. */
+static const int32_t sweep_dtypes[][4] = {
+    {CCONV_FLOAT32, CCONV_FLOAT32, CCONV_FLOAT32, CCONV_FLOAT32},
+    {CCONV_FLOAT64, CCONV_FLOAT64, CCONV_FLOAT64, CCONV_FLOAT64},
+    {CCONV_FLOAT16, CCONV_FLOAT16, CCONV_FLOAT16, CCONV_FLOAT32},
+    {CCONV_FLOAT16, CCONV_FLOAT32, CCONV_FLOAT32, CCONV_FLOAT32},
+    {CCONV_UINT8, CCONV_FLOAT32, CCONV_FLOAT32, CCONV_FLOAT32},
+    {CCONV_FLOAT32, CCONV_INT16, CCONV_FLOAT64, CCONV_FLOAT64},
+    {CCONV_INT32, CCONV_FLOAT16, CCONV_FLOAT64, CCONV_FLOAT64},
+    {CCONV_UINT64, CCONV_INT64, CCONV_FLOAT64, CCONV_FLOAT64},
+    {CCONV_UINT8, CCONV_INT8, CCONV_INT32, CCONV_INT32},
+    {CCONV_INT32, CCONV_BOOL, CCONV_INT32, CCONV_INT32},
+    {CCONV_INT16, CCONV_UINT32, CCONV_INT64, CCONV_INT64},
+    {CCONV_UINT64, CCONV_UINT16, CCONV_UINT64, CCONV_UINT64},
+};
+
+enum { DTYPE_DIGITS = 12 };
+
+/* Every dtype, as the pools take and the unfolds copy them. */
+static const int32_t sweep_each_dtype[] = {
+    CCONV_FLOAT32, CCONV_FLOAT64, CCONV_FLOAT16, CCONV_INT8,   CCONV_INT16,  CCONV_INT32,
+    CCONV_INT64,   CCONV_UINT8,   CCONV_UINT16,  CCONV_UINT32, CCONV_UINT64, CCONV_BOOL,
+};
+
+/* Integers from -7 to 8, or what an unsigned dtype has of them. */
 static inline void fill_integers(const cconv_tensor *t, uint64_t seed) {
   const int64_t count = count_of(t);
   for (int64_t i = 0; i < count; i++) {

@@ -3,7 +3,8 @@
  *
  *   sweep_conv [cases]
  *
- * Integers: every sum is exact in both dtypes, so the only right answer is the same number. */
+ * Integers: every sum is exact in the arithmetic of every dtype, so the only right answer is the same
+ * number, rounded once to a half. */
 #include "sweep.h"
 
 /* groups, channels in, channels out: all up to 3, channel multipliers, and more than one tile. */
@@ -13,26 +14,27 @@ static const int channels[][3] = {
 };
 
 /* Zeros, another constant, and the modes that map an index. */
-enum { MODES = 6, COMMON_DIGITS = 3 * 16 * 2 * 3 * 2 * 2 * 2 * 2 * 2 * MODES * 3 };
+enum { MODES = 6, COMMON_DIGITS = 3 * 16 * DTYPE_DIGITS * 3 * 2 * 2 * 2 * 2 * 2 * 2 * MODES * 3 };
 
 typedef struct convolution {
   int32_t rank; /* of the tensors */
   int64_t groups;
-  bool biased, relu;
+  bool biased, relu, added;
   int mode; /* 0: zeros, else padding_mode + 1 */
   small_axis axis[3];
-  cconv_tensor input, weight, bias, output;
+  cconv_tensor input, weight, bias, residual, output;
 } convolution;
 
-static region input_memory, weight_memory, bias_memory, output_memory, workspace_memory;
+static region input_memory, weight_memory, bias_memory, residual_memory, output_memory, workspace_memory;
 static long empty_outputs;
 
 static void next_convolution(int32_t rank, convolution *c) {
   const int64_t batch = 1 + next_digit(3);
   const int *channel = channels[next_digit(16)];
-  const int32_t dtype = next_digit(2) ? CCONV_FLOAT64 : CCONV_FLOAT32;
+  const int32_t *dtype = sweep_dtypes[next_digit(DTYPE_DIGITS)];
   const int order = next_digit(3), out_order = next_digit(2), flip = next_digit(2), shift = next_digit(2);
   *c = (convolution){.rank = rank, .groups = channel[0], .biased = next_digit(2), .relu = next_digit(2)};
+  c->added = next_digit(2);
   c->mode = next_digit(MODES);
   const int weight_order = next_digit(3);
   int64_t x[5] = {batch, channel[1]}, w[5] = {channel[2], channel[1] / channel[0]}, y[5] = {batch, channel[2]};
@@ -42,25 +44,28 @@ static void next_convolution(int32_t rank, convolution *c) {
     w[2 + a] = axis.kernel;
     y[2 + a] = axis.out > 0 ? axis.out : 1; /* an empty output must be refused, whatever is claimed */
   }
-  c->input = tensor_of(dtype, rank, x, sweep_orders[rank - 3][order]);
-  c->weight = tensor_of(dtype, rank, w, sweep_orders[rank - 3][weight_order]);
-  c->bias = tensor_of(dtype, 1, w, NULL);
-  c->output = tensor_of(dtype, rank, y, sweep_orders[rank - 3][out_order]);
+  c->input = tensor_of(dtype[0], rank, x, sweep_orders[rank - 3][order]);
+  c->weight = tensor_of(dtype[1], rank, w, sweep_orders[rank - 3][weight_order]);
+  c->bias = tensor_of(dtype[3], 1, w, NULL);
+  c->output = tensor_of(dtype[2], rank, y, sweep_orders[rank - 3][out_order]);
   /* An input at the end of its region is one byte off its alignment, since any will do. */
   const place where = shift ? AT_END : AT_START;
   c->input.data = region_place(input_memory, (size_t)(bytes_of(&c->input) + shift), where);
   c->weight.data = region_place(weight_memory, (size_t)bytes_of(&c->weight), where);
   c->bias.data = region_place(bias_memory, (size_t)bytes_of(&c->bias), where);
+  c->residual = tensor_of(dtype[2], rank, y, sweep_orders[rank - 3][order]);
+  c->residual.data = region_place(residual_memory, (size_t)(bytes_of(&c->residual) + shift), where);
   c->output.data = region_place(output_memory, (size_t)bytes_of(&c->output), shift ? AT_START : AT_END);
   if (flip)
     tensor_flip(&c->input, rank - 1);
 }
 
-static void compare(const convolution *c, const cconv_conv_params *params, const cconv_tensor *bias) {
+static void compare(const convolution *c, const cconv_conv_params *params, const cconv_tensor *bias,
+                    const cconv_tensor *residual) {
   const int64_t count = count_of(&c->output);
   for (int64_t i = 0; i < count; i++) {
-    const double sum = naive_conv(params, &c->input, &c->weight, bias, &c->output, i);
-    if (!CHECK(element_get(&c->output, i) == (c->relu && sum < 0 ? 0 : sum)))
+    const double sum = naive_conv(params, &c->input, &c->weight, bias, residual, &c->output, i);
+    if (!CHECK(element_get(&c->output, i) == value_in(c->output.dtype, c->relu && sum < 0 ? 0 : sum)))
       return;
   }
 }
@@ -79,10 +84,10 @@ static void test(const convolution *c, uint64_t seed) {
     empty |= c->axis[a].out < 1;
   }
   const cconv_context context = {.struct_size = sizeof context, .num_threads = 1 + (int)(seed % 3)};
-  const cconv_tensor *bias = c->biased ? &c->bias : NULL;
+  const cconv_tensor *bias = c->biased ? &c->bias : NULL, *residual = c->added ? &c->residual : NULL;
   size_t bytes = 0;
   const cconv_status status =
-      cconv_conv_workspace(&params, &c->input, &c->weight, bias, &c->output, &context, &bytes, NULL);
+      cconv_conv_workspace(&params, &c->input, &c->weight, bias, residual, &c->output, &context, &bytes, NULL);
   if (empty) {
     empty_outputs++;
     CHECK(status == CCONV_BAD_SHAPE);
@@ -93,11 +98,13 @@ static void test(const convolution *c, uint64_t seed) {
   fill_integers(&c->input, seed);
   fill_integers(&c->weight, seed + 1);
   fill_integers(&c->bias, seed + 2);
+  fill_integers(&c->residual, seed + 3);
   canaries_set(output_memory, &c->output);
   void *workspace = region_place(workspace_memory, bytes, seed % 4 < 2 ? AT_START : AT_END);
-  CHECK(cconv_conv(&params, &c->input, &c->weight, bias, &c->output, &context, workspace, bytes, NULL) == CCONV_OK);
+  CHECK(cconv_conv(&params, &c->input, &c->weight, bias, residual, &c->output, &context, workspace, bytes, NULL) ==
+        CCONV_OK);
   CHECK(canaries_whole(output_memory, &c->output));
-  compare(c, &params, bias);
+  compare(c, &params, bias, residual);
 }
 
 int main(int argc, char **argv) {
@@ -107,6 +114,7 @@ int main(int argc, char **argv) {
   input_memory = region_new(1 << 19);
   weight_memory = region_new(1 << 14);
   bias_memory = region_new(1 << 12);
+  residual_memory = region_new(2 << 20);
   output_memory = region_new(2 << 20);
   workspace_memory = region_new((size_t)cconv_cache_l2());
   for (long i = 0; i - empty_outputs < count; i++) { /* cases with an output */

@@ -4,10 +4,10 @@
  *   sweep_pool [cases]
  *
  * Integers: sums are exact; an average is one division and a norm one root, rounded alike here and
- * there. */
+ * there, to a half once more. */
 #include "sweep.h"
 
-enum { COMMON_DIGITS = 2 * 3 * 2 * 2 * 2 * 2 * 2 * 2 * 3 * 3 * 2 * 2 * 2 };
+enum { COMMON_DIGITS = DTYPE_DIGITS * 3 * 2 * 2 * 2 * 2 * 2 * 2 * 3 * 3 * 2 * 2 * 2 };
 
 typedef struct pooling {
   int32_t rank, kind; /* rank of the tensors */
@@ -35,7 +35,7 @@ static void round_up(small_axis *a) {
 }
 
 static void next_pooling(int32_t rank, pooling *p) {
-  const int32_t dtype = next_digit(2) ? CCONV_FLOAT64 : CCONV_FLOAT32;
+  const int32_t dtype = sweep_each_dtype[next_digit(DTYPE_DIGITS)];
   const int order = next_digit(3), out_order = next_digit(2), flip = next_digit(2), shift = next_digit(2);
   *p = (pooling){.rank = rank, .kind = 2 * next_digit(2) + next_digit(2), .ceil = next_digit(2)};
   int64_t x[5] = {1 + next_digit(3), 1 + next_digit(3)}, y[5] = {x[0], x[1]};
@@ -51,7 +51,9 @@ static void next_pooling(int32_t rank, pooling *p) {
     y[2 + a] = axis.out > 0 ? axis.out : 1; /* an empty output must be refused, whatever is claimed */
   }
   p->input = tensor_of(dtype, rank, x, sweep_orders[rank - 3][order]);
-  p->output = tensor_of(dtype, rank, y, sweep_orders[rank - 3][out_order]);
+  const bool extreme = p->kind == CCONV_POOL_MAX || p->kind == CCONV_POOL_MIN;
+  p->output = tensor_of(extreme || facts_of(dtype).kind == 'f' ? dtype : CCONV_FLOAT64, rank, y,
+                        sweep_orders[rank - 3][out_order]);
   const place where = shift ? AT_END : AT_START;
   p->input.data = region_place(input_memory, (size_t)(bytes_of(&p->input) + shift), where);
   p->output.data = region_place(output_memory, (size_t)bytes_of(&p->output), shift ? AT_START : AT_END);

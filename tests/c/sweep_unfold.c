@@ -6,7 +6,7 @@
  * Integers: sums are exact, so the only right answer is the same number. */
 #include "sweep.h"
 
-enum { COMMON_DIGITS = 2 * 2 * 3 * 2 * 2 * 2 * 3 * 3 };
+enum { COMMON_DIGITS = DTYPE_DIGITS * 2 * 3 * 2 * 2 * 2 * 3 * 3 };
 
 typedef struct unfolding {
   int32_t rank; /* of the image */
@@ -19,8 +19,10 @@ static region input_memory, output_memory, workspace_memory;
 static long empty_outputs;
 
 static void next_unfolding(int32_t rank, unfolding *u) {
-  const int32_t dtype = next_digit(2) ? CCONV_FLOAT64 : CCONV_FLOAT32;
+  const int which = next_digit(DTYPE_DIGITS);
   *u = (unfolding){.rank = rank, .fold = next_digit(2)};
+  const int32_t copied = sweep_each_dtype[which]; /* or summed, as a convolution sums its input */
+  const int32_t from = u->fold ? sweep_dtypes[which][0] : copied, to = u->fold ? sweep_dtypes[which][2] : copied;
   const int order = next_digit(3), column_order = next_digit(2), flip = next_digit(2), shift = next_digit(2);
   int64_t image[5] = {1 + next_digit(3), 1 + next_digit(3)}, columns[3] = {image[0], image[1], 1};
   for (int a = 0; a < rank - 2; a++) {
@@ -29,8 +31,8 @@ static void next_unfolding(int32_t rank, unfolding *u) {
     columns[1] *= axis.kernel;
     columns[2] *= axis.out > 0 ? axis.out : 1; /* no window must be refused, whatever is claimed */
   }
-  const cconv_tensor x = tensor_of(dtype, rank, image, sweep_orders[rank - 3][order]);
-  const cconv_tensor y = tensor_of(dtype, 3, columns, sweep_orders[0][column_order ? order : 0]);
+  const cconv_tensor x = tensor_of(u->fold ? to : from, rank, image, sweep_orders[rank - 3][order]);
+  const cconv_tensor y = tensor_of(u->fold ? from : to, 3, columns, sweep_orders[0][column_order ? order : 0]);
   u->input = u->fold ? y : x;
   u->output = u->fold ? x : y;
   /* An input at the end of its region is one byte off its alignment, since any will do. */
@@ -76,7 +78,7 @@ static void compare(const unfolding *u) {
           sums[at] += column;
       }
     for (int64_t i = 0; u->fold && i < pixels; i++)
-      if (!CHECK(element_get(image, c * pixels + i) == sums[i]))
+      if (!CHECK(element_get(image, c * pixels + i) == value_in(image->dtype, sums[i])))
         return;
   }
 }

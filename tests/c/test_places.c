@@ -219,7 +219,8 @@ static void bad_arguments(void) {
   BOTH(IN(CCONV_BAD_ARGUMENT), c.indices.data = (char *)c.indices.data - 4);
   BOTH(IN(CCONV_BAD_ARGUMENT), c.indices.stride[2] += 4);
   BOTH(IN(CCONV_BAD_DTYPE), c.input.dtype = CCONV_FLOAT64);
-  BOTH(IN(CCONV_BAD_DTYPE), (c.input.dtype = CCONV_INT64, c.output.dtype = CCONV_INT64));
+  BOTH(IN(CCONV_BAD_DTYPE), c.input.dtype = CCONV_INT64);
+  BOTH(IN(CCONV_BAD_DTYPE), c.input.dtype = CCONV_FLOAT16 + 1);
   BOTH(IN(CCONV_BAD_DTYPE), c.output.dtype = 0);
   BOTH(IN(CCONV_BAD_DTYPE), c.indices.dtype = CCONV_FLOAT64);
   for (int rank = -1; rank <= 7; rank++)

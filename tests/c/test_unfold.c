@@ -100,7 +100,7 @@ static void missing_and_mislabelled(bool fold) {
   BAD(IN(CCONV_BAD_ARGUMENT), c.context.num_threads = 0);
   BAD(IN(CCONV_BAD_DTYPE), c.input.dtype = 0);
   BAD(IN(CCONV_BAD_DTYPE), c.input.dtype = CCONV_FLOAT64);
-  BAD(IN(CCONV_BAD_DTYPE), c.output.dtype = CCONV_FLOAT64);
+  BAD(IN(CCONV_BAD_DTYPE), c.output.dtype = CCONV_INT16);
   BAD(IN(CCONV_BAD_ARGUMENT), c.output.data = (char *)c.output.data - 3);
   BAD(IN(CCONV_BAD_ARGUMENT), c.output.stride[2] += 2);
 }

@@ -84,7 +84,7 @@ static size_t query(const problem *p, const cconv_context *context) {
   size_t bytes = 0;
   const cconv_status status =
       p->pooling ? cconv_pool_workspace(&p->pool, &p->input, &p->output, NULL, context, &bytes, NULL)
-                 : cconv_conv_workspace(&p->conv, &p->input, &p->weight, NULL, &p->output, context, &bytes, NULL);
+                 : cconv_conv_workspace(&p->conv, &p->input, &p->weight, NULL, NULL, &p->output, context, &bytes, NULL);
   CHECK(status == CCONV_OK);
   /* No call needs more scratch than half of the level 2 cache a thread. */
   CHECK((int64_t)bytes <= cconv_cache_l2() / 2 * context->num_threads);
@@ -95,7 +95,7 @@ static size_t query(const problem *p, const cconv_context *context) {
 static cconv_status execute(const problem *p, const cconv_context *context, void *workspace, size_t bytes) {
   if (p->pooling)
     return cconv_pool(&p->pool, &p->input, &p->output, NULL, context, workspace, bytes, NULL);
-  return cconv_conv(&p->conv, &p->input, &p->weight, NULL, &p->output, context, workspace, bytes, NULL);
+  return cconv_conv(&p->conv, &p->input, &p->weight, NULL, NULL, &p->output, context, workspace, bytes, NULL);
 }
 
 /* Some outputs, spread evenly, are the naive sums of integers. */
@@ -107,7 +107,7 @@ static void right(const problem *p, const cconv_context *context, size_t bytes) 
   CHECK(execute(p, context, workspace_memory.data, bytes) == CCONV_OK);
   for (int64_t i = 0; i < count; i += step) {
     const double want = p->pooling ? naive_pool(&p->pool, &p->input, &p->output, i, &found)
-                                   : naive_conv(&p->conv, &p->input, &p->weight, NULL, &p->output, i);
+                                   : naive_conv(&p->conv, &p->input, &p->weight, NULL, NULL, &p->output, i);
     CHECK(element_get(&p->output, i) == want);
   }
   cases++;

@@ -36,10 +36,10 @@ int main(void) {
   cconv_context context = {.struct_size = sizeof context, .num_threads = 2};
 
   size_t bytes;
-  cconv_status status = cconv_conv_workspace(&layer, &x, &w, &b, &y, &context, &bytes, NULL);
+  cconv_status status = cconv_conv_workspace(&layer, &x, &w, &b, NULL, &y, &context, &bytes, NULL);
   void *workspace = status ? NULL : malloc(bytes + 1);
   if (!status)
-    status = workspace ? cconv_conv(&layer, &x, &w, &b, &y, &context, workspace, bytes, NULL) : CCONV_NO_MEMORY;
+    status = workspace ? cconv_conv(&layer, &x, &w, &b, NULL, &y, &context, workspace, bytes, NULL) : CCONV_NO_MEMORY;
   free(workspace);
   if (status)
     return fprintf(stderr, "%s\n", cconv_status_text(status)), EXIT_FAILURE;

@@ -4,18 +4,33 @@
  *   y = max, min, average or Lp norm over x[d][h][w]
  *
  * Terms are taken 16 at a time: term t goes to lane t % 16 of CC_PARTIALS lanes, which are combined
- * pairwise at the end. Rows that lie densely are read as vectors, others element by element. */
+ * pairwise at the end. */
 
-enum { CC_K(POOL_BOX_VECTORS) = CC_PARTIALS / VL }; /* that hold 16 lanes */
+enum {
+  CC_K(POOL_BOX_VECTORS) = CC_PARTIALS / VL, /* that hold 16 lanes */
+  CC_K(POOL_BOX_TERMS) = 16 * CC_PARTIALS    /* read together */
+};
 
 CC_ALWAYS_INLINE V CC_K(pool_box_step)(V a, V b, const int kind) {
-  return kind == CCONV_POOL_MAX ? v_max_nan(a, b) : kind == CCONV_POOL_MIN ? v_min_nan(a, b) : a + b;
+  return kind == CCONV_POOL_MAX ? v_max_nan(a, b) : kind == CCONV_POOL_MIN ? v_min_nan(a, b) : v_add(a, b);
 }
 
-CC_ALWAYS_INLINE void CC_K(pool_box_merge)(V *acc, const void *terms, const int kind) {
-  CC_UNROLL
-  for (int j = 0; j < CC_K(POOL_BOX_VECTORS); j++)
-    acc[j] = CC_K(pool_box_step)(acc[j], v_load((const T *)terms + j * VL), kind);
+/* n terms, a multiple of 16 */
+CC_ALWAYS_INLINE void CC_K(pool_box_merge)(V *acc, const T *terms, int64_t n, const int kind) {
+  for (int64_t t = 0; t < n; t += CC_PARTIALS) {
+    CC_UNROLL
+    for (int j = 0; j < CC_K(POOL_BOX_VECTORS); j++)
+      acc[j] = CC_K(pool_box_step)(acc[j], v_load(terms + t + j * VL), kind);
+  }
+}
+
+CC_ALWAYS_INLINE bool CC_K(is_nan_element)(T a) {
+#if CC_FLOATING
+  return a != a;
+#else
+  (void)a;
+  return false;
+#endif
 }
 
 /* Lane j with lane j + 1, then pairs with pairs: the order of the kernel `average`, on every vector. */
@@ -28,98 +43,115 @@ CC_ALWAYS_INLINE T CC_K(pool_box_total)(const V *acc, const int kind) {
     CC_UNROLL
     for (int j = 0; j < n; j++) {
       const T a = lane[2 * j], b = lane[2 * j + 1];
-      const bool first = kind == CCONV_POOL_MAX ? a > b || a != a : a < b || a != a;
-      lane[j] = kind != CCONV_POOL_MAX && kind != CCONV_POOL_MIN ? a + b : first ? a : b;
+      const bool first = (kind == CCONV_POOL_MAX ? a > b : a < b) || CC_K(is_nan_element)(a);
+      lane[j] = kind != CCONV_POOL_MAX && kind != CCONV_POOL_MIN ? (T)((TA)a + (TA)b) : first ? a : b;
     }
   }
   return lane[0];
 }
 
-/* An extreme or, for any other kind, the sum; of |x|^exponent where `powers` is set. */
-CC_ALWAYS_INLINE T CC_K(pool_box_as)(const cc_pool_box_job *job, const int kind, const bool powers, double exponent) {
-  const T inf = (T)__builtin_inf();
-  const T none = powers ? 0 : kind == CCONV_POOL_MAX ? -inf : kind == CCONV_POOL_MIN ? inf : 0;
-  const int64_t step = job->stride[2], n = job->size[2], size = sizeof(T);
-  T terms[CC_PARTIALS];
+#if CC_FLOATING
+/* The terms to the power `exponent`, where it is not 0. */
+CC_ALWAYS_INLINE void CC_K(pool_box_raise)(T *terms, int64_t n, double exponent) {
+  if (exponent != 0)
+    CC_K(pool_power)(&(cc_pool_power_job){.x = terms, .y = terms, .n = n, .exponent = exponent});
+}
+#else
+CC_ALWAYS_INLINE void CC_K(pool_box_raise)(T *terms, int64_t n, double exponent) {
+  (void)terms, (void)n, (void)exponent; /* integers have extremes only */
+}
+#endif
+
+/* An extreme or, for any other kind, the sum; of |x|^exponent where that is not 0. */
+CC_ALWAYS_INLINE T CC_K(pool_box_as)(const cc_pool_box_job *job, const int kind, double exponent) {
+  const T none = exponent != 0 ? 0 : kind == CCONV_POOL_MAX ? CC_LOWEST : kind == CCONV_POOL_MIN ? CC_HIGHEST : 0;
+  const int64_t step = job->stride[2], n = job->size[2];
+  T terms[CC_K(POOL_BOX_TERMS)];
   V acc[CC_K(POOL_BOX_VECTORS)];
-  const cc_pool_power_job power = {.x = terms, .y = terms, .n = CC_PARTIALS, .exponent = exponent};
   CC_UNROLL
   for (int j = 0; j < CC_K(POOL_BOX_VECTORS); j++)
     acc[j] = v_splat(none);
-  int64_t waiting = 0; /* in `terms`, for the other lanes */
+  int64_t have = 0; /* of terms */
   for (int64_t d = 0; d < job->size[0]; d++)
     for (int64_t h = 0; h < job->size[1]; h++) {
       const char *x = job->x + d * job->stride[0] + h * job->stride[1];
-      for (int64_t w = 0; w < n;) {
-        if (waiting == 0 && step == size && n - w >= CC_PARTIALS && !powers) {
-          CC_K(pool_box_merge)(acc, x + w * size, kind);
-          w += CC_PARTIALS;
-          continue;
-        }
-        for (; waiting < CC_PARTIALS && w < n; waiting++, w++)
-          __builtin_memcpy(&terms[waiting], x + w * step, sizeof(T));
-        if (waiting == CC_PARTIALS) {
-          if (powers)
-            CC_K(pool_power)(&power);
-          CC_K(pool_box_merge)(acc, terms, kind);
-          waiting = 0;
+      for (int64_t w = 0, count; w < n; w += count) {
+        count = n - w < CC_K(POOL_BOX_TERMS) - have ? n - w : CC_K(POOL_BOX_TERMS) - have;
+        CC_K(read_row)(terms + have, x + w * step, step, count, job->source);
+        have += count;
+        if (have == CC_K(POOL_BOX_TERMS)) {
+          CC_K(pool_box_raise)(terms, have, exponent);
+          CC_K(pool_box_merge)(acc, terms, have, kind);
+          have = 0;
         }
       }
     }
-  if (waiting) {
-    for (; waiting < CC_PARTIALS; waiting++)
-      terms[waiting] = none;
-    if (powers)
-      CC_K(pool_power)(&power);
-    CC_K(pool_box_merge)(acc, terms, kind);
-  }
+  CC_K(pool_box_raise)(terms, have, exponent);
+  for (; have % CC_PARTIALS; have++)
+    terms[have] = none;
+  CC_K(pool_box_merge)(acc, terms, have, kind);
   return CC_K(pool_box_total)(acc, kind);
 }
 
 /* The extreme and its number: a later value wins only if it is better, or the first NaN. */
 CC_ALWAYS_INLINE T CC_K(pool_box_tap)(const cc_pool_box_job *job, const bool least) {
-  T best = 0;
+  const int64_t step = job->stride[2], n = job->size[2];
+  T best = 0, terms[CC_K(POOL_BOX_TERMS)];
   int64_t tap = 0;
   *job->tap = -1;
   for (int64_t d = 0; d < job->size[0]; d++)
     for (int64_t h = 0; h < job->size[1]; h++) {
       const char *x = job->x + d * job->stride[0] + h * job->stride[1];
-      for (int64_t w = 0; w < job->size[2]; w++, tap++) {
-        T value;
-        __builtin_memcpy(&value, x + w * job->stride[2], sizeof(T));
-        const bool better = least ? value < best : value > best;
-        if (tap == 0 || better || (value != value && best == best)) {
-          best = value;
-          *job->tap = tap;
+      for (int64_t w = 0, count; w < n; w += count) {
+        count = n - w < CC_K(POOL_BOX_TERMS) ? n - w : CC_K(POOL_BOX_TERMS);
+        CC_K(read_row)(terms, x + w * step, step, count, job->source);
+        for (int64_t j = 0; j < count; j++, tap++) {
+          const bool better = least ? terms[j] < best : terms[j] > best;
+          if (tap == 0 || better || (CC_K(is_nan_element)(terms[j]) && !CC_K(is_nan_element)(best))) {
+            best = terms[j];
+            *job->tap = tap;
+          }
         }
       }
     }
   return best;
 }
 
+#if CC_FLOATING
+static T CC_K(pool_box_average)(const cc_pool_box_job *job) {
+  const T count = (T)((double)job->size[0] * (double)job->size[1] * (double)job->size[2]);
+  return CC_K(pool_box_as)(job, CCONV_POOL_AVERAGE, 0) / count;
+}
+
 static T CC_K(pool_box_norm)(const cc_pool_box_job *job) {
   if (job->p == __builtin_inf())
-    return CC_K(pool_box_as)(job, CCONV_POOL_MAX, true, 1);
-  T sum = CC_K(pool_box_as)(job, CCONV_POOL_LP, true, job->p);
+    return CC_K(pool_box_as)(job, CCONV_POOL_MAX, 1);
+  T sum = CC_K(pool_box_as)(job, CCONV_POOL_LP, job->p);
   CC_K(pool_power)(&(cc_pool_power_job){.x = &sum, .y = &sum, .n = 1, .exponent = 1 / job->p});
   return sum;
 }
+#endif
 
 static void CC_K(pool_box)(const cc_pool_box_job *job) {
-  T *y = job->y;
+  T y = 0;
   switch ((cconv_pool_kind)job->kind) {
   case CCONV_POOL_MAX:
-    *y = job->tap ? CC_K(pool_box_tap)(job, false) : CC_K(pool_box_as)(job, CCONV_POOL_MAX, false, 1);
+    y = job->tap ? CC_K(pool_box_tap)(job, false) : CC_K(pool_box_as)(job, CCONV_POOL_MAX, 0);
     break;
   case CCONV_POOL_MIN:
-    *y = job->tap ? CC_K(pool_box_tap)(job, true) : CC_K(pool_box_as)(job, CCONV_POOL_MIN, false, 1);
+    y = job->tap ? CC_K(pool_box_tap)(job, true) : CC_K(pool_box_as)(job, CCONV_POOL_MIN, 0);
     break;
+#if CC_FLOATING
   case CCONV_POOL_AVERAGE:
-    *y = CC_K(pool_box_as)(job, CCONV_POOL_AVERAGE, false, 1) /
-         (T)((double)job->size[0] * (double)job->size[1] * (double)job->size[2]);
+    y = CC_K(pool_box_average)(job);
     break;
   case CCONV_POOL_LP:
-    *y = CC_K(pool_box_norm)(job);
+    y = CC_K(pool_box_norm)(job);
     break;
+#else
+  default: /* of floating-point numbers only */
+    break;
+#endif
   }
+  CC_K(write_row)(job->y, 0, &y, 1, job->target);
 }

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
- * pool.tmpl.h - extremes and sums over the windows of a haloed block, one channel at a time.
+ * pool.tmpl.h - extremes over the windows of a haloed block, one channel at a time.
  *
  *   max: slab[p] = max(slab[p], x[off[k] + p] over k), NaN wins; min likewise
- *   sum: slab[j pitch + p] += sum of x[off[k] + p] over the k with (first + k) % 16 == j
  *
  * Lanes are positions; positions beyond n up to a whole vector are computed and never used. */
 
@@ -10,7 +9,7 @@ enum { CC_K(POOL_VECTORS) = 4 }; /* at once: enough chains to hide the latency o
 
 /* nv vectors from position p; the least instead of the greatest if `least`. */
 CC_ALWAYS_INLINE void CC_K(pool_extreme_vectors)(const cc_pool_job *job, int64_t p, const int nv, const bool least) {
-  const T *x = (const T *)job->x + p, worst = least ? (T)__builtin_inf() : -(T)__builtin_inf();
+  const T *x = (const T *)job->x + p, worst = least ? CC_HIGHEST : CC_LOWEST;
   T *slab = (T *)job->slab + p;
   V acc[CC_K(POOL_VECTORS)];
   CC_UNROLL
@@ -43,7 +42,7 @@ static void CC_K(pool_min)(const cc_pool_job *job) { CC_K(pool_extreme)(job, tru
 /* The same with taps. A later value wins only if it is better, or the first NaN: so the first of
  * equals stays. A chunk's own taps fit the lanes, whose integers are as wide as T. */
 CC_ALWAYS_INLINE void CC_K(pool_taps_vectors)(const cc_pool_job *job, int64_t p, const int nv, const bool least) {
-  const T *x = (const T *)job->x + p, worst = least ? (T)__builtin_inf() : -(T)__builtin_inf();
+  const T *x = (const T *)job->x + p, worst = least ? CC_HIGHEST : CC_LOWEST;
   T *slab = (T *)job->slab + p;
   V acc[CC_K(POOL_VECTORS)];
   VI taps[CC_K(POOL_VECTORS)];
@@ -58,7 +57,7 @@ CC_ALWAYS_INLINE void CC_K(pool_taps_vectors)(const cc_pool_job *job, int64_t p,
     for (int j = 0; j < nv; j++) {
       const V value = v_load(x + job->off[k] + j * VL);
       const VI better = least ? value < acc[j] : value > acc[j];
-      const VI wins = better | ((value != value) & (acc[j] == acc[j]));
+      const VI wins = better | (v_is_nan(value) & ~v_is_nan(acc[j]));
       acc[j] = v_select(wins, value, acc[j]);
       taps[j] = (wins & tap) | (~wins & taps[j]);
     }
@@ -84,59 +83,3 @@ CC_ALWAYS_INLINE void CC_K(pool_taps)(const cc_pool_job *job, const bool least) 
 
 static void CC_K(pool_max_taps)(const cc_pool_job *job) { CC_K(pool_taps)(job, false); }
 static void CC_K(pool_min_taps)(const cc_pool_job *job) { CC_K(pool_taps)(job, true); }
-
-/* One partial after the other, each in registers over its terms. */
-CC_ALWAYS_INLINE void CC_K(pool_sum_vectors)(const cc_pool_job *job, int64_t p, const int nv) {
-  const T *x = (const T *)job->x + p;
-  for (int64_t i = 0; i < job->partials; i++) {
-    T *slab = (T *)job->slab + i * job->pitch + p;
-    V acc[CC_K(POOL_VECTORS)];
-    CC_UNROLL
-    for (int j = 0; j < nv; j++)
-      acc[j] = job->fresh ? v_splat(0) : v_load(slab + j * VL);
-    for (int64_t k = (i - job->first % CC_PARTIALS + CC_PARTIALS) % CC_PARTIALS; k < job->k; k += CC_PARTIALS) {
-      CC_UNROLL
-      for (int j = 0; j < nv; j++)
-        acc[j] += v_load(x + job->off[k] + j * VL);
-    }
-    CC_UNROLL
-    for (int j = 0; j < nv; j++)
-      v_store(slab + j * VL, acc[j]);
-  }
-}
-
-static void CC_K(pool_sum)(const cc_pool_job *job) {
-  const int64_t step = CC_K(POOL_VECTORS) * VL;
-  int64_t p = 0;
-  for (; p + step <= job->n; p += step)
-    CC_K(pool_sum_vectors)(job, p, CC_K(POOL_VECTORS));
-  for (; p < job->n; p += VL)
-    CC_K(pool_sum_vectors)(job, p, 1);
-}
-
-/* A division, not a product with the reciprocal, so that exact averages stay exact. */
-static void CC_K(average)(const cc_average_job *job) {
-  T *y = job->y;
-  for (int64_t p = 0; p < job->n; p += VL) {
-    const T *slab = (const T *)job->slab + p;
-    const int64_t n = job->n - p < VL ? job->n - p : VL;
-    V sum[CC_PARTIALS];
-    CC_UNROLL
-    for (int j = 0; j < CC_PARTIALS; j++)
-      sum[j] = j < job->partials ? v_load(slab + j * job->pitch) : v_splat(0);
-    CC_UNROLL
-    for (int j = 0; j < 8; j++)
-      sum[j] = sum[2 * j] + sum[2 * j + 1];
-    CC_UNROLL
-    for (int j = 0; j < 4; j++)
-      sum[j] = sum[2 * j] + sum[2 * j + 1];
-    const V total = (sum[0] + sum[1]) + (sum[2] + sum[3]);
-    T count[VL];
-    for (int j = 0; j < VL; j++)
-      count[j] = j < n ? (T)(job->count[p + j] * job->scale) : 1;
-    if (n == VL)
-      v_store(y + p, total / v_load(count));
-    else
-      v_store_part(y + p, n, total / v_load(count));
-  }
-}

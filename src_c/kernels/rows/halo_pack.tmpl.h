@@ -5,31 +5,9 @@
  * element of the block is read once and written once. */
 
 CC_ALWAYS_INLINE void CC_K(fill)(T *y, int64_t n, double value) {
+  const T element = CC_K(number)(value);
   for (int64_t j = 0; j < n; j++)
-    y[j] = (T)value;
-}
-
-/* y[j] = element j of a row whose elements are `step` bytes apart: reads no byte outside the row,
- * writes y[0 .. n) only. */
-CC_ALWAYS_INLINE void CC_K(copy_row)(T *restrict y, const char *x, int64_t step, int64_t n) {
-  const int64_t size = sizeof(T);
-  int64_t j = 0;
-  if (step == size) {
-    for (; j + VL <= n; j += VL)
-      v_store(y + j, v_load(x + j * size));
-    if (j < n)
-      v_store_part(y + j, n - j, v_load_part(x + j * size, n - j));
-  } else if (step == 2 * size && n > VL) {
-    /* Two vectors end on an element that is not ours: there must be another of ours behind it. The
-     * last vector is taken from the row's end backwards, where the first element is not ours. */
-    for (; j + VL < n; j += VL)
-      v_store(y + j, v_even(v_load(x + 2 * j * size), v_load(x + (2 * j + VL) * size)));
-    j = n - VL;
-    v_store(y + j, v_odd(v_load(x + (2 * j - 1) * size), v_load(x + (2 * j - 1 + VL) * size)));
-  } else {
-    for (; j < n; j++)
-      __builtin_memcpy(y + j, x + j * step, sizeof(T)); /* of any alignment */
-  }
+    y[j] = element;
 }
 
 /* Packed elements [*low, *high) of an axis lie inside the input when element 0 is index `first`. */
@@ -56,7 +34,7 @@ CC_ALWAYS_INLINE void CC_K(border)(const cc_halo_pack_job *job, T *y, const char
     return;
   }
   for (int64_t w = from; w < to; w++)
-    __builtin_memcpy(y + w, x + CC_K(mapped)(job, 2, w0 + w * job->step[2]) * job->stride[2], sizeof(T));
+    CC_K(read_row)(y + w, x + CC_K(mapped)(job, 2, w0 + w * job->step[2]) * job->stride[2], 0, 1, job->source);
 }
 
 /* Phase (i, j, l) of one channel. Rows are written in order and in full: what they share is fill. */
@@ -82,7 +60,7 @@ CC_ALWAYS_INLINE void CC_K(pack_phase)(const cc_halo_pack_job *job, const char *
       const char *from = x + id * stride[0] + ih * stride[1];
       CC_K(border)(job, y, from, w0, 0, low);
       if (low < high)
-        CC_K(copy_row)(y + low, from + (w0 + low * step[2]) * stride[2], apart, high - low);
+        CC_K(read_row)(y + low, from + (w0 + low * step[2]) * stride[2], apart, high - low, job->source);
       CC_K(border)(job, y, from, w0, high, row);
     }
   }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause
- * weight_pack.tmpl.h - gathers a tile's weights where they do not lie in the order of the sum.
+ * weight_pack.tmpl.h - gathers a tile's weights where they do not lie in the order of the sum, or are not of type T.
  *
  *   target[m][c][kd][kh][kw] = weight element (m, c, kd, kh, kw) */
 
@@ -11,7 +11,7 @@ static void CC_K(weight_pack)(const cc_weight_pack_job *job) {
       for (int64_t d = 0; d < count[2]; d++)
         for (int64_t h = 0; h < count[3]; h++) {
           const char *x = job->weight + m * stride[0] + c * stride[1] + d * stride[2] + h * stride[3];
-          for (int64_t w = 0; w < count[4]; w++)
-            *y++ = *(const T *)(const void *)(x + w * stride[4]);
+          CC_K(read_row)(y, x, stride[4], count[4], job->source);
+          y += count[4];
         }
 }

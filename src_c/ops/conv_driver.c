@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * conv_driver.c - which driver runs, and what all of them do to a block. */
+#include "ops/conv_driver.h"
+
+#include "base/compiler.h"
+
+#define CC_CONV_DRIVER(name) extern const cc_conv_driver CC_PASTE(cconv_conv_, name);
+#include "ops/drivers.inc"
+#undef CC_CONV_DRIVER
+
+static const cc_conv_driver *driver_for(const cc_conv *conv) {
+#define CC_CONV_DRIVER(name) &CC_PASTE(cconv_conv_, name),
+  static const cc_conv_driver *const drivers[] = {
+#include "ops/drivers.inc"
+  };
+#undef CC_CONV_DRIVER
+  int i = 0;
+  while (!drivers[i]->fits(conv)) /* the last fits all */
+    i++;
+  return drivers[i];
+}
+
+int64_t cconv_conv_driver_workspace(const cc_conv *conv, const cconv_context *context) {
+  return cconv_view_is_empty(&conv->output) ? 0 : driver_for(conv)->workspace(conv, context);
+}
+
+void cconv_conv_driver_run(const cc_conv *conv, const cconv_context *context, char *workspace) {
+  if (!cconv_view_is_empty(&conv->output))
+    driver_for(conv)->run(conv, context, workspace);
+}
+
+double cconv_conv_operations(const cc_conv *conv) {
+  const cc_conv_shape *shape = &conv->shape;
+  double operations = 2.0 * (double)shape->n * (double)shape->groups * (double)shape->oc * (double)shape->reduction;
+  for (int a = 0; a < CCONV_MAX_SPATIAL; a++)
+    operations *= (double)shape->axis[a].out;
+  return operations;
+}
+
+cc_rows cconv_conv_weights(const cc_conv *conv, int64_t g, int64_t oc, int64_t rows, const cc_chunk *chunk,
+                           char *panel) {
+  const cc_weight *weight = &conv->weight;
+  const char *from = weight->data + g * weight->group + oc * weight->out + chunk->channel * weight->in;
+  for (int a = 0; a < CCONV_MAX_SPATIAL; a++)
+    from += chunk->tap[a] * weight->tap[a];
+  if (weight->in_place)
+    return (cc_rows){.data = from, .pitch = weight->out / conv->element};
+  conv->kernels->weight_pack(
+      &(cc_weight_pack_job){.weight = from,
+                            .source = weight->dtype,
+                            .count = {rows, chunk->channels, chunk->taps[0], chunk->taps[1], chunk->taps[2]},
+                            .stride = {weight->out, weight->in, weight->tap[0], weight->tap[1], weight->tap[2]},
+                            .target = panel});
+  return (cc_rows){.data = panel, .pitch = chunk->terms};
+}
+
+void cconv_conv_store(const cc_conv *conv, const cc_conv_rows *r) {
+  const int64_t es = conv->element, step = conv->output.stride[CC_WIDTH];
+  const bool direct = conv->output.dtype == conv->dtype && (step == es || r->n == 1);
+  for (int64_t m = 0; r->residual && m < r->rows; m++)
+    conv->kernels->add(&(cc_add_job){.x = r->residual + m * r->residual_stride,
+                                     .source = conv->residual.dtype,
+                                     .x_step = conv->residual.stride[CC_WIDTH],
+                                     .n = r->n,
+                                     .y = r->slab + m * r->lds * es});
+  conv->kernels->store(&(cc_store_job){.slab = r->slab,
+                                       .lds = r->lds,
+                                       .rows = r->rows,
+                                       .n = r->n,
+                                       .bias = r->bias,
+                                       .bias_step = r->bias_step,
+                                       .activation = conv->activation,
+                                       .a = conv->activation_a,
+                                       .b = conv->activation_b,
+                                       .y = direct ? r->y : r->slab,
+                                       .y_stride = direct ? r->y_stride : r->lds * es});
+  if (!direct)
+    conv->kernels->scatter(&(cc_scatter_job){.x = r->slab,
+                                             .ldx = r->lds,
+                                             .rows = r->rows,
+                                             .n = r->n,
+                                             .y = r->y,
+                                             .target = conv->output.dtype,
+                                             .y_stride = r->y_stride,
+                                             .y_step = step});
+}
