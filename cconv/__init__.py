@@ -1,5 +1,6 @@
 """Convolution and pooling of NumPy arrays at the speed of the machine."""
 
+from cconv import ndimage, signal
 from cconv._version import __version__
 from cconv.config import cpu_features, show_config
 from cconv.conv import (
@@ -85,6 +86,7 @@ __all__ = [
     "min_pool1d",
     "min_pool2d",
     "min_pool3d",
+    "ndimage",
     "num_threads",
     "pool_output_shape",
     "receptive_field",
@@ -92,5 +94,6 @@ __all__ = [
     "separable_conv2d",
     "set_num_threads",
     "show_config",
+    "signal",
     "unfold",
 ]

@@ -8,18 +8,18 @@ from numbers import Real
 from typing import Any, NamedTuple, SupportsIndex, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from cconv import _check, _shape
+from cconv._activations import Activation
 from cconv._check import Shape
 from cconv._shape import Axis
 
-FloatArray: TypeAlias = NDArray[np.floating[Any]]
+Array: TypeAlias = NDArray[Any]  # of one of the dtypes that `_dtypes` names
 IndexArray: TypeAlias = NDArray[np.int64]
 Ints: TypeAlias = SupportsIndex | Sequence[SupportsIndex]
 OutputSize: TypeAlias = SupportsIndex | Sequence[SupportsIndex | None] | None
 Padding: TypeAlias = str | SupportsIndex | Sequence[SupportsIndex | Sequence[SupportsIndex]]
-Activation: TypeAlias = str | tuple[str, float] | tuple[str, float, float] | None
 
 ALGORITHMS = ("auto", "direct")
 POOL_WORDS = ("valid", "same", "same_lower")
@@ -30,22 +30,6 @@ PADDING_MODES = ("zeros", "constant", "reflect", "symmetric", "replicate", "circ
 
 # Types of which equal values mean the same.
 PLAIN = frozenset({int, float, str, type(None)})
-
-# What each name means to a backend: its own name and two parameters.
-ACTIVATIONS = {
-    "relu": ("relu", 0.0, 0.0),
-    "relu6": ("clip", 0.0, 6.0),
-    "leaky_relu": ("leaky_relu", 0.01, 0.0),
-    "elu": ("elu", 1.0, 0.0),
-    "gelu": ("gelu_erf", 0.0, 0.0),
-    "gelu_erf": ("gelu_erf", 0.0, 0.0),
-    "gelu_tanh": ("gelu_tanh", 0.0, 0.0),
-    "silu": ("silu", 0.0, 0.0),
-    "hard_swish": ("hard_swish", 0.0, 0.0),
-    "hard_sigmoid": ("hard_sigmoid", 0.0, 0.0),
-    "sigmoid": ("sigmoid", 0.0, 0.0),
-    "tanh": ("tanh", 0.0, 0.0),
-}
 
 
 class ConvArguments(NamedTuple):
@@ -72,6 +56,14 @@ class TransposeArguments(NamedTuple):
     layout: str = "NCHW"
 
 
+class StoreArguments(NamedTuple):
+    """What becomes of the sums of a convolution, as the user wrote it."""
+
+    activation: Activation
+    residual: ArrayLike | None
+    out: Array | None
+
+
 class PoolArguments(NamedTuple):
     """Where the windows of a pool stand, as the user wrote it."""
 
@@ -80,6 +72,17 @@ class PoolArguments(NamedTuple):
     padding: Padding
     dilation: Ints
     ceil_mode: bool
+    layout: str = "NCHW"
+
+
+class UnpoolArguments(NamedTuple):
+    """The pool that `max_unpool` undoes, as the user wrote it."""
+
+    kernel_size: Ints
+    stride: Ints | None
+    padding: Padding
+    output_size: Sequence[SupportsIndex] | None
+    layout: str = "NCHW"
 
 
 class Layer(NamedTuple):
@@ -155,9 +158,7 @@ def _conv_geometry(
     given: ConvArguments,
     names: tuple[str, str],
 ) -> Geometry:
-    last = channels_last(function, given.layout)
-    _check.input_rank(function, names[0], input_shape, rank, last)
-    input_shape = channels_first(input_shape, rank) if last else input_shape
+    last, input_shape = images_shape(function, names[0], input_shape, rank, given.layout)
     channels = input_shape[-rank - 1]
     if given.groups is None:
         _check.weight_rank(function, names[1], weight_shape, rank, "c*m, 1")
@@ -188,9 +189,7 @@ def transpose_geometry(
     names: tuple[str, str] = ("input.shape", "weight.shape"),
 ) -> Geometry:
     """Check shapes and arguments of a transposed convolution, as `conv_geometry` does."""
-    last = channels_last(function, given.layout)
-    _check.input_rank(function, names[0], input_shape, rank, last)
-    input_shape = channels_first(input_shape, rank) if last else input_shape
+    last, input_shape = images_shape(function, names[0], input_shape, rank, given.layout)
     _check.weight_rank(function, names[1], weight_shape, rank, "c, oc/groups")
     groups = _check.integer(function, "groups", given.groups, least=1)
     _check.transposed_channels(function, names[1], input_shape[-rank - 1], weight_shape, groups)
@@ -226,14 +225,24 @@ def pool_geometry(
     function: str, rank: int, input_shape: Shape, given: PoolArguments, name: str = "input.shape"
 ) -> Geometry:
     """Check shape and arguments of a pool; messages call the shape by `name`."""
-    _check.input_rank(function, name, input_shape, rank)
+    last, input_shape = images_shape(function, name, input_shape, rank, given.layout)
     kernel = per_axis(function, "kernel_size", given.kernel_size, rank)
     stride = kernel if given.stride is None else given.stride
     size = input_shape[-rank:]
     axes = _axes(function, size, kernel, stride, given.padding, given.dilation, POOL_WORDS)
     ceil_mode = _check.flag(function, "ceil_mode", given.ceil_mode)
     sizes = _check.output_sizes(function, axes, ceil_mode)
-    return Geometry(axes, 1, (*input_shape[:-rank], *sizes))
+    output_shape = in_layout(last, input_shape[: -rank - 1], input_shape[-rank - 1], sizes)
+    return Geometry(axes, 1, output_shape, channels_last=last)
+
+
+def images_shape(
+    function: str, name: str, shape: Shape, rank: int, layout: str
+) -> tuple[bool, Shape]:
+    """Whether the layout has channels last, and the shape (n, c, *spatial) or (c, *spatial)."""
+    last = channels_last(function, layout)
+    _check.input_rank(function, name, shape, rank, last)
+    return last, channels_first(shape, rank) if last else shape
 
 
 def channels_last(function: str, layout: str) -> bool:
@@ -263,7 +272,7 @@ def layer(function: str, index: int, given: Any) -> Layer:
     if isinstance(given, Mapping):
         values = dict(given)
     else:
-        items = entries(given)
+        items = _check.entries(given)
         if items is None or not 1 <= len(items) <= len(names):
             raise TypeError(
                 f"{function}: {name} is {given!r}; expected a mapping or a tuple of {names}"
@@ -274,7 +283,7 @@ def layer(function: str, index: int, given: Any) -> Layer:
         problem = f"has {unknown[0]!r}" if unknown else "has no 'kernel_size'"
         raise ValueError(f"{function}: {name} {problem}; expected {_one_of(names)}")
     values = {"stride": 1, "padding": 0, "dilation": 1, **values}
-    ranks = {len(found) for found in map(entries, values.values()) if found is not None}
+    ranks = {len(found) for found in map(_check.entries, values.values()) if found is not None}
     if len(ranks) > 1 or not ranks <= {1, 2, 3}:
         raise ValueError(
             f"{function}: {name} is {given!r}; expected one int, or one int for each of 1, 2 or 3 "
@@ -323,7 +332,7 @@ def fold_geometry(
 
 def shape(function: str, name: str, value: Sequence[SupportsIndex]) -> Shape:
     """A shape given as a sequence of ints, each at least 0."""
-    sizes = entries(value)
+    sizes = _check.entries(value)
     if sizes is None:
         raise TypeError(f"{function}: {name} is {value!r}; expected a sequence of ints")
     return tuple(
@@ -335,7 +344,7 @@ def per_axis(
     function: str, name: str, value: Ints, rank: int, first: int = 0, least: int = 1
 ) -> tuple[int, ...]:
     """One int an axis, from one int or one an axis; `first` is the index in messages."""
-    given = entries(value)
+    given = _check.entries(value)
     if given is None:
         return (_check.integer(function, name, value, least=least),) * rank
     _count(function, name, given, rank, "one int, or one int a spatial axis")
@@ -345,31 +354,45 @@ def per_axis(
     )
 
 
+def adaptive_shape(
+    function: str, rank: int, input_shape: Shape, output_size: OutputSize, layout: str
+) -> tuple[bool, Shape]:
+    """Whether the channels are last, and the shape of the output of an adaptive pool."""
+    last, shape = images_shape(function, "input.shape", input_shape, rank, layout)
+    _check.no_empty_axis(function, input_shape, shape[-rank:])
+    sizes = adaptive_size(function, output_size, shape[-rank:])
+    return last, in_layout(last, shape[: -rank - 1], shape[-rank - 1], sizes)
+
+
 def adaptive_size(function: str, value: OutputSize, size: Shape) -> Shape:
     """Windows along each axis of an input of spatial `size`, None standing for as many."""
-    given = entries(value)
+    given = _check.entries(value)
     if given is None:
         given = (value,) * len(size)
     _count(function, "output_size", given, len(size), "one int or None a spatial axis")
     wanted = []
     for i, (number, here) in enumerate(zip(given, size, strict=True)):
-        name = "output_size" if entries(value) is None else f"output_size[{i}]"
+        name = "output_size" if _check.entries(value) is None else f"output_size[{i}]"
         count = here if number is None else _check.integer(function, name, number, least=1)
         _check.fits(function, f"the product of {name} and the input's size", (here + 1) * count)
         wanted.append(count)
     return tuple(wanted)
 
 
-def unpooled_size(
-    function: str,
-    shape: Shape,
-    kernel_size: Ints,
-    stride: Ints | None,
-    padding: Padding,
-    output_size: Sequence[SupportsIndex] | None,
-    rank: int,
-) -> Shape:
-    """The spatial shape that an input of this shape had before it was pooled, or is said to."""
+def unpool_geometry(
+    function: str, rank: int, input_shape: Shape, given: UnpoolArguments
+) -> Geometry:
+    """Check shape and arguments of `max_unpool`; only the output's shape and layout come of it."""
+    last, shape = images_shape(function, "input.shape", input_shape, rank, given.layout)
+    sizes = _unpooled_size(function, shape, given, rank)
+    return Geometry(
+        (), 1, in_layout(last, shape[: -rank - 1], shape[-rank - 1], sizes), channels_last=last
+    )
+
+
+def _unpooled_size(function: str, shape: Shape, given: UnpoolArguments, rank: int) -> Shape:
+    """The spatial shape that an input (n, c, *spatial) had before it was pooled, or is said to."""
+    kernel_size, stride, padding, output_size, layout = given
     kernel = per_axis(function, "kernel_size", kernel_size, rank)
     strides = kernel if stride is None else per_axis(function, "stride", stride, rank)
     if isinstance(padding, str):
@@ -379,21 +402,22 @@ def unpooled_size(
         )
     pads = _pads(function, padding, rank)
     if output_size is not None:
-        given = entries(output_size)
+        found = _check.entries(output_size)
         wanted = f"one int a spatial axis, or the {len(shape)} of the whole shape"
-        if given is None or len(given) not in (rank, len(shape)):
+        if found is None or len(found) not in (rank, len(shape)):
             raise ValueError(
                 f"{function}: output_size is {output_size!r}; expected {rank}: {wanted}"
             )
         sizes = tuple(
-            _check.integer(function, f"output_size[{i}]", n, least=0) for i, n in enumerate(given)
+            _check.integer(function, f"output_size[{i}]", n, least=0) for i, n in enumerate(found)
         )
-        if sizes[:-rank] not in ((), shape[:-rank]):
+        whole = channels_first(sizes, rank) if layout == "NHWC" and len(sizes) > rank else sizes
+        if whole[:-rank] not in ((), shape[:-rank]):
             raise ValueError(
-                f"{function}: output_size is {sizes}; expected it to begin with {shape[:-rank]}, "
-                "as input.shape does"
+                f"{function}: output_size is {sizes}; expected batch and channels in it to be "
+                f"{shape[:-rank]}, as in input.shape"
             )
-        sizes = sizes[-rank:]
+        sizes = whole[-rank:]
     else:
         windows = zip(shape[-rank:], kernel, strides, pads, strict=True)
         sizes = tuple((n - 1) * s - before - after + k for n, k, s, (before, after) in windows)
@@ -414,43 +438,12 @@ def norm(function: str, name: str, value: float) -> float:
     try:
         number = float(value)
     except OverflowError:
-        raise OverflowError(f"{function}: {name} does not fit in a float64") from None
+        raise OverflowError(
+            f"{function}: {name} does not fit in a float64; expected less than 2**1024 in magnitude"
+        ) from None
     if not number > 0:
         raise ValueError(f"{function}: {name} is {value!r}; expected a number above 0, or inf")
     return number
-
-
-def entries(value: Any) -> tuple[Any, ...] | None:
-    """The items of a sequence; None for a number, a string, or whatever else has none."""
-    if isinstance(value, str | bytes):
-        return None
-    try:
-        return tuple(value)
-    except TypeError:
-        return None
-
-
-def activation(function: str, value: Activation) -> tuple[str | None, float, float]:
-    """The (name, a, b) that the backends take."""
-    if value is None:
-        return (None, 0.0, 0.0)
-    if isinstance(value, str) and value in ACTIVATIONS:
-        return ACTIVATIONS[value]
-    match entries(value):
-        case ("leaky_relu", slope):
-            a = _number(function, "activation: the slope of leaky_relu", slope)
-            if np.isfinite(a):
-                return ("leaky_relu", a, 0.0)
-        case ("clip", low, high):
-            a = _number(function, "activation: the lower limit of clip", low)
-            b = _number(function, "activation: the upper limit of clip", high)
-            if a <= b:
-                return ("clip", a, b)
-    names = ", ".join(map(repr, ACTIVATIONS))
-    raise ValueError(
-        f"{function}: activation is {value!r}; expected None, {names}, ('leaky_relu', slope) "
-        "with a finite slope, or ('clip', lo, hi) with lo <= hi"
-    )
 
 
 def algorithm(function: str, value: str) -> None:
@@ -481,7 +474,7 @@ def _padding_mode(function: str, mode: str, value: float) -> tuple[str, float]:
     """The mode and value that the backends take; they know zeros as a constant."""
     if not isinstance(mode, str) or mode not in PADDING_MODES:
         raise ValueError(f"{function}: padding_mode is {mode!r}; expected {_one_of(PADDING_MODES)}")
-    number = _number(function, "padding_value", value)
+    number = _check.real(function, "padding_value", value)
     if mode == "constant":
         return mode, number
     if number != 0:
@@ -494,7 +487,7 @@ def _padding_mode(function: str, mode: str, value: float) -> tuple[str, float]:
 
 def _rank_of(function: str, name: str, value: Ints) -> int:
     """The number of spatial axes: of one int, two."""
-    given = entries(value)
+    given = _check.entries(value)
     if given is None:
         return 2
     _check.spatial_rank(function, name, given, other_axes=0)
@@ -534,14 +527,14 @@ def _axes(
 
 
 def _pads(function: str, padding: Any, rank: int) -> list[tuple[int, int]]:
-    given = entries(padding)
+    given = _check.entries(padding)
     if given is None:
         return [(_check.integer(function, "padding", padding),) * 2] * rank
     wanted = "one int, or one int or (before, after) pair a spatial axis"
     _count(function, "padding", given, rank, wanted + (", as in ((1, 2),)" if rank == 1 else ""))
     pads = []
     for i, item in enumerate(given):
-        pair = entries(item)
+        pair = _check.entries(item)
         if pair is None:
             pair = (item, item)
         _count(function, f"padding[{i}]", pair, 2, "an int or a (before, after) pair")
@@ -555,15 +548,6 @@ def _count(function: str, name: str, given: Sequence[Any], count: int, wanted: s
         raise ValueError(
             f"{function}: {name} is {tuple(given)}, {len(given)} long; expected {count}: {wanted}"
         )
-
-
-def _number(function: str, what: str, value: Any) -> float:
-    if not isinstance(value, Real) or isinstance(value, bool):
-        raise TypeError(f"{function}: {what} is {value!r}; expected a number")
-    try:
-        return float(value)
-    except OverflowError:
-        raise OverflowError(f"{function}: {what} does not fit in a float64") from None
 
 
 def _one_of(words: Sequence[str]) -> str:

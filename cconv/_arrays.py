@@ -1,54 +1,65 @@
-"""Arrays on their way in and out: conversion, dtypes, allocation, overlap."""
+"""Arrays on their way in and out: conversion, memory order, allocation, overlap."""
 
-import math
+import functools
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cconv import _check
-from cconv._arguments import FloatArray, IndexArray
+from cconv import _check, _dtypes
+from cconv._arguments import Array, IndexArray
 from cconv._check import Shape
 
-ACCEPTED = (np.dtype(np.float32), np.dtype(np.float64))
+Order = tuple[int, ...] | None  # axes from the slowest in memory to the fastest; None for C order
+
+# DLPack's devices whose memory the processor reads: its own, pinned and managed memory.
+HOST_DEVICES = (1, 3, 11, 13)
+# The axes of (c, *spatial) or (n, c, *spatial) among those with the channels last, and back.
+TO_CHANNELS_FIRST = {3: (0, 2, 1), 4: (0, 3, 1, 2), 5: (0, 4, 1, 2, 3)}
 
 
-def operand(function: str, name: str, value: Any) -> FloatArray:
-    """`value` as a plain float32 or float64 array, without a copy where it is one already."""
-    if isinstance(value, np.ma.MaskedArray):
-        raise TypeError(
-            f"{function}: {name} is a masked array; expected a plain one: fill the masked "
-            "elements first, with .filled(value)"
-        )
-    try:
-        array = np.asarray(value)
-    except ValueError as error:
-        raise ValueError(
-            f"{function}: {name} is {type(value).__name__}, not convertible to an array "
-            f"({error}); expected a float32 or float64 array"
-        ) from None
-    if array.dtype not in ACCEPTED:
+def operand(function: str, name: str, value: Any) -> Array:
+    """`value` as a plain array in native byte order, of a dtype that is accepted.
+
+    It is the array itself, or a view, but for a copy of what has the other byte order or is no
+    array.
+    """
+    if type(value) is np.ndarray and _dtypes.NATIVE.get(value.dtype) is value.dtype:
+        return value
+    array = _as_array(function, name, value)
+    native = array.dtype.newbyteorder("=") if array.dtype.kind in "fiub" else None
+    if native not in _dtypes.NATIVE:
         # A dtype of the other byte order has the same name; its str begins with '>' or '<'.
         given = array.dtype.name if array.dtype.isnative else array.dtype.str
         raise TypeError(
-            f"{function}: {name} has dtype {given}; expected float32 or float64 (in native byte "
-            "order): convert it, for example with .astype(np.float32)"
+            f"{function}: {name} has dtype {given}; expected {_dtypes.EXPECTED}: convert it, for "
+            "example with .astype(np.float32)"
+        )
+    return cast(function, name, array, _dtypes.NATIVE[native])
+
+
+def residual(function: str, value: Any, shape: Shape, dtype: np.dtype[Any]) -> Array | None:
+    """What is added to a result, of its shape and dtype; None for none."""
+    if value is None:
+        return None
+    array = operand(function, "residual", value)
+    if array.dtype != dtype:
+        raise TypeError(
+            f"{function}: residual has dtype {array.dtype.name}; expected {dtype.name}, that of "
+            f"the result: convert it with .astype(np.{dtype.name})"
+        )
+    if array.shape != shape:
+        raise ValueError(
+            f"{function}: residual.shape is {array.shape}; expected {shape}, that of the result"
         )
     return array
 
 
 def indices(function: str, name: str, value: Any, shape: Shape) -> IndexArray:
-    """`value` as a dense int64 array of this shape, without a copy where it is one already."""
-    if isinstance(value, np.ma.MaskedArray):
-        raise TypeError(f"{function}: {name} is a masked array; expected a plain one")
-    try:
-        array = np.asarray(value)
-    except ValueError as error:
-        raise ValueError(
-            f"{function}: {name} is {type(value).__name__}, not convertible to an array "
-            f"({error}); expected an array of integers"
-        ) from None
+    """`value` as an aligned int64 array of this shape, without a copy where it is one already."""
+    array = _as_array(function, name, value)
     if array.dtype.kind not in "iu" or not np.can_cast(array.dtype, np.int64):
         raise TypeError(
             f"{function}: {name} has dtype {array.dtype.name}; expected integers that fit in int64"
@@ -57,17 +68,20 @@ def indices(function: str, name: str, value: Any, shape: Shape) -> IndexArray:
         raise ValueError(
             f"{function}: {name}.shape is {array.shape}; expected {shape}, that of input"
         )
-    return cast(function, name, array, np.dtype(np.int64), dense=True)
+    return aligned(function, name, cast(function, name, array, _dtypes.INT64))
 
 
 def cast(
-    function: str, name: str, array: NDArray[Any], dtype: np.dtype[Any], *, dense: bool
+    function: str, name: str, array: NDArray[Any], dtype: np.dtype[Any], *, dense: bool = False
 ) -> NDArray[Any]:
     """The array in `dtype`, if `dense` C-contiguous and aligned; itself if it is so already."""
+    if array.dtype is not dtype and array.dtype == dtype:
+        array = array.view(dtype)  # another name of the same numbers, such as longlong
+    flags = array.flags
+    if array.dtype is dtype and not (dense and not (flags.c_contiguous and flags.aligned)):
+        return array
     try:
-        if dense:
-            return np.require(array, dtype, ("C_CONTIGUOUS", "ALIGNED"))
-        return array.astype(dtype, copy=False)
+        return np.require(array, dtype, ("C_CONTIGUOUS", "ALIGNED") if dense else None)
     except MemoryError:
         raise MemoryError(
             f"{function}: a copy of {name}, {array.shape} of {dtype.name}, needs "
@@ -75,52 +89,74 @@ def cast(
         ) from None
 
 
+def aligned(function: str, name: str, array: NDArray[Any]) -> NDArray[Any]:
+    """The array, or a copy of one whose elements are not where the processor wants them."""
+    if array.flags.aligned:
+        return array
+    return cast(function, name, array, array.dtype, dense=True)
+
+
+def weight(function: str, name: str, value: Any) -> Array:
+    """`value` as an operand that is aligned, as backends take it."""
+    return aligned(function, name, operand(function, name, value))
+
+
 def of_convolution(
-    function: str, input: Any, weight: Any, bias: Any
-) -> tuple[FloatArray, FloatArray, FloatArray | None]:
-    """The operands of a convolution, checked but not yet of one dtype."""
+    function: str, input: Any, filters: Any, bias: Any, weight_name: str = "weight"
+) -> tuple[Array, Array, Array | None]:
+    """The operands of a convolution."""
     x = operand(function, "input", input)
-    w = operand(function, "weight", weight)
+    w = weight(function, weight_name, filters)
     return x, w, None if bias is None else operand(function, "bias", bias)
 
 
-def of_one_dtype(
-    function: str, x: FloatArray, w: FloatArray, b: FloatArray | None
-) -> tuple[FloatArray, FloatArray, FloatArray | None]:
-    """The operands of a convolution in the dtype that all have room in, and as backends take them.
-
-    The result has the dtype of the first, the input.
-    """
-    dtype = np.result_type(*(array.dtype for array in (x, w, b) if array is not None))
-    x = cast(function, "input", x, dtype, dense=False)
-    w = cast(function, "weight", w, dtype, dense=True)
-    return x, w, None if b is None else cast(function, "bias", b, dtype, dense=True)
-
-
-def images(array: FloatArray, rank: int, channels_last: bool) -> FloatArray:
-    """A view (n, c, *spatial) of a batch or one image in either layout."""
+def images(array: Any, rank: int, channels_last: bool) -> Any:
+    """A view (n, c, *spatial) of a batch or one image in either layout; of None, None."""
+    if array is None:
+        return None
     batch = array if array.ndim == rank + 2 else array[np.newaxis]
-    return np.moveaxis(batch, -1, 1) if channels_last else batch
+    return batch.transpose(TO_CHANNELS_FIRST[rank + 2]) if channels_last else batch
 
 
-def scalar(function: str, name: str, value: float, dtype: np.dtype[Any]) -> float:
-    """The value rounded to `dtype`, which has to hold it."""
-    with np.errstate(over="ignore"):
-        rounded = float(dtype.type(value))
-    if math.isinf(rounded) and not math.isinf(value):
-        raise OverflowError(f"{function}: {name} is {value!r}, which does not fit in {dtype.name}")
-    return rounded
+def order(array: Array, rank: int, channels_last: bool) -> Order:
+    """The memory order of results from this input, in either layout: C order, or the input's.
+
+    The latter where the channels of the input are on the other side of its spatial axes in memory
+    than the layout says.
+    """
+    if array.flags.c_contiguous:
+        return None
+    return _order(array.shape, array.strides, rank, channels_last)
+
+
+@functools.lru_cache(maxsize=128)
+def _order(shape: Shape, strides: tuple[int, ...], rank: int, channels_last: bool) -> Order:
+    """Only axes whose elements are more than one place in memory tell anything."""
+    batch = tuple(range(len(shape) - rank - 1))
+    first = len(batch)
+    if channels_last:
+        channels = len(shape) - 1
+        axes = (*batch, channels, *range(first, channels))
+    else:
+        channels = first
+        axes = (*batch, *range(first + 1, len(shape)), channels)
+    steps = {axis: abs(strides[axis]) for axis in axes if shape[axis] > 1 and strides[axis]}
+    spatial = steps.keys() - {channels, *batch}
+    ordered = list(steps.values())
+    descends = all(a > b for a, b in itertools.pairwise(ordered))
+    return axes if channels in steps and spatial and descends else None
 
 
 def deliver(
     function: str,
-    out: FloatArray | None,
+    out: Array | None,
     shape: Shape,
     dtype: np.dtype[Any],
-    sources: Sequence[NDArray[Any]],
-    compute: Callable[[FloatArray], None],
-) -> FloatArray:
-    """Have `compute` fill an array of this shape and dtype: `out`, or a new one.
+    sources: Sequence[NDArray[Any] | None],
+    compute: Callable[[Array], None],
+    order: Order = None,
+) -> Array:
+    """Have `compute` fill an array of this shape and dtype: `out`, or a new one in memory order.
 
     `compute` may write its argument before it has read all of `sources`, so where `out` may share
     memory with one of them it gets an array of its own, which is copied to `out` afterwards.
@@ -129,10 +165,14 @@ def deliver(
     if out is not None:
         _accept_out(function, out, shape, dtype)
         target = np.asarray(out)
-        if target.flags.aligned and not any(np.may_share_memory(target, s) for s in sources):
+        if target.dtype is not dtype:
+            target = target.view(dtype)  # another name of the same numbers, such as longlong
+        if target.flags.aligned and not any(
+            source is not None and np.may_share_memory(target, source) for source in sources
+        ):
             _run(function, compute, target)
             return out
-    result = allocate(function, "the output", shape, dtype)
+    result = allocate(function, "the output", shape, dtype, order)
     _run(function, compute, result)
     if out is None:
         return result
@@ -140,16 +180,16 @@ def deliver(
     return out
 
 
-def batched(array: Any, rank: int) -> Any:
-    """Give a view with a batch axis; of None, None."""
-    return array if array is None or array.ndim == rank + 2 else array[np.newaxis]
-
-
-def allocate(function: str, what: str, shape: Shape, dtype: np.dtype[Any]) -> NDArray[Any]:
-    """Give a new C-contiguous array whose elements are yet to be written."""
+def allocate(
+    function: str, what: str, shape: Shape, dtype: np.dtype[Any], order: Order = None
+) -> NDArray[Any]:
+    """Give a new array in memory order whose elements are yet to be written."""
     nbytes = _check.total_size(function, shape, dtype.itemsize)
     try:
-        return np.empty(shape, dtype)
+        if order is None:
+            return np.empty(shape, dtype)
+        dense = np.empty([shape[axis] for axis in order], dtype)
+        return dense.transpose([order.index(axis) for axis in range(len(order))])
     except MemoryError:
         raise MemoryError(
             f"{function}: {what}, {shape} of {dtype.name}, needs {nbytes} bytes, which could "
@@ -157,7 +197,50 @@ def allocate(function: str, what: str, shape: Shape, dtype: np.dtype[Any]) -> ND
         ) from None
 
 
-def _run(function: str, compute: Callable[[FloatArray], None], target: FloatArray) -> None:
+def _as_array(function: str, name: str, value: Any) -> NDArray[Any]:
+    """`value` as a plain array, without a copy where it has memory to share."""
+    if isinstance(value, np.ma.MaskedArray):
+        raise TypeError(
+            f"{function}: {name} is a masked array; expected a plain one: fill the masked "
+            "elements first, with .filled(value)"
+        )
+    if hasattr(value, "__dlpack__") and not isinstance(value, np.ndarray | np.generic):
+        return _from_dlpack(function, name, value)
+    try:
+        return np.asarray(value)
+    except (BufferError, RuntimeError, TypeError, ValueError) as error:
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(
+            f"{function}: {name} is {type(value).__name__}, not convertible to an array "
+            f"({error}); expected an array of {_dtypes.EXPECTED}"
+        ) from None
+
+
+def _from_dlpack(function: str, name: str, value: Any) -> NDArray[Any]:
+    """The memory of another library's tensor as an array."""
+    try:
+        device = value.__dlpack_device__()
+    except Exception as error:
+        device = (f"unknown to DLPack ({error})",)
+    if device[0] not in HOST_DEVICES:
+        raise ValueError(
+            f"{function}: {name} is {type(value).__name__} on device {device[0]}; expected it in "
+            "the processor's memory: move it there first, for example with .cpu()"
+        )
+    try:
+        # torch hands out the memory of a view that is yet to be negated, such as z.conj().imag.
+        resolve = getattr(value, "resolve_neg", None)
+        return np.from_dlpack(value if resolve is None else resolve())
+    except Exception as error:
+        # What a library says no with is its own choice; torch and NumPy take different exceptions.
+        given = f" of dtype {value.dtype}" if hasattr(value, "dtype") else ""
+        raise TypeError(
+            f"{function}: {name} is {type(value).__name__}{given}, which NumPy cannot read "
+            f"({error}); expected {_dtypes.EXPECTED}: convert or detach it first"
+        ) from None
+
+
+def _run(function: str, compute: Callable[[Array], None], target: Array) -> None:
     if target.size == 0:
         return
     try:

@@ -8,6 +8,7 @@ does not fit in a signed 64-bit integer an OverflowError.
 import math
 import operator
 from collections.abc import Sequence
+from numbers import Real
 from typing import Any, Literal
 
 import numpy as np
@@ -45,6 +46,28 @@ def fits(function: str, name: str, number: int) -> None:
         )
 
 
+def real(function: str, name: str, value: Any) -> float:
+    """`value` as a float: any real number but a bool."""
+    if not isinstance(value, Real) or isinstance(value, bool):
+        raise TypeError(f"{function}: {name} is {value!r}; expected a number")
+    try:
+        return float(value)
+    except OverflowError:
+        raise OverflowError(
+            f"{function}: {name} does not fit in a float64; expected less than 2**1024 in magnitude"
+        ) from None
+
+
+def entries(value: Any) -> tuple[Any, ...] | None:
+    """The items of a sequence; None for a number, a string, or whatever else has none."""
+    if isinstance(value, str | bytes):
+        return None
+    try:
+        return tuple(value)
+    except TypeError:
+        return None
+
+
 def flag(function: str, name: str, value: Any) -> bool:
     """`value` as a bool, which it must be: an int here is a misplaced positional argument."""
     if not isinstance(value, bool | np.bool_):
@@ -70,9 +93,9 @@ def input_rank(
         )
 
 
-def no_empty_axis(function: str, shape: Shape, rank: int) -> None:
+def no_empty_axis(function: str, shape: Shape, spatial: Shape) -> None:
     """Refuse an input of which a spatial axis has no element."""
-    for name, size in zip(axis_names(rank), shape[-rank:], strict=True):
+    for name, size in zip(axis_names(len(spatial)), spatial, strict=True):
         if size == 0:
             raise ValueError(
                 f"{function}: input.shape {shape} has no element along {name}; expected at least 1"

@@ -5,9 +5,9 @@ from typing import Any, Literal, Protocol, SupportsIndex, cast, overload
 
 from numpy.typing import ArrayLike
 
-from cconv._arguments import FloatArray, IndexArray, Ints, OutputSize, Padding
+from cconv._arguments import Array, IndexArray, Ints, OutputSize, Padding
 
-Indexed = tuple[FloatArray, IndexArray]
+Indexed = tuple[Array, IndexArray]
 
 
 class ExtremePool(Protocol):
@@ -24,9 +24,10 @@ class ExtremePool(Protocol):
         ceil_mode: bool = False,
         return_indices: Literal[False] = False,
         *,
-        out: FloatArray | None = None,
+        layout: str = "NCHW",
+        out: Array | None = None,
         threads: SupportsIndex | None = None,
-    ) -> FloatArray: ...
+    ) -> Array: ...
 
     @overload
     def __call__(
@@ -39,7 +40,8 @@ class ExtremePool(Protocol):
         ceil_mode: bool = False,
         *,
         return_indices: Literal[True],
-        out: FloatArray | None = None,
+        layout: str = "NCHW",
+        out: Array | None = None,
         threads: SupportsIndex | None = None,
     ) -> Indexed: ...
 
@@ -54,7 +56,8 @@ class ExtremePool(Protocol):
         ceil_mode: bool,
         return_indices: Literal[True],
         *,
-        out: FloatArray | None = None,
+        layout: str = "NCHW",
+        out: Array | None = None,
         threads: SupportsIndex | None = None,
     ) -> Indexed: ...
 
@@ -69,9 +72,10 @@ class ExtremePool(Protocol):
         ceil_mode: bool = False,
         return_indices: bool = False,
         *,
-        out: FloatArray | None = None,
+        layout: str = "NCHW",
+        out: Array | None = None,
         threads: SupportsIndex | None = None,
-    ) -> FloatArray | Indexed: ...
+    ) -> Array | Indexed: ...
 
 
 class AdaptivePool(Protocol):
@@ -84,9 +88,10 @@ class AdaptivePool(Protocol):
         output_size: OutputSize,
         return_indices: Literal[False] = False,
         *,
-        out: FloatArray | None = None,
+        layout: str = "NCHW",
+        out: Array | None = None,
         threads: SupportsIndex | None = None,
-    ) -> FloatArray: ...
+    ) -> Array: ...
 
     @overload
     def __call__(
@@ -95,7 +100,8 @@ class AdaptivePool(Protocol):
         output_size: OutputSize,
         return_indices: Literal[True],
         *,
-        out: FloatArray | None = None,
+        layout: str = "NCHW",
+        out: Array | None = None,
         threads: SupportsIndex | None = None,
     ) -> Indexed: ...
 
@@ -106,9 +112,10 @@ class AdaptivePool(Protocol):
         output_size: OutputSize,
         return_indices: bool = False,
         *,
-        out: FloatArray | None = None,
+        layout: str = "NCHW",
+        out: Array | None = None,
         threads: SupportsIndex | None = None,
-    ) -> FloatArray | Indexed: ...
+    ) -> Array | Indexed: ...
 
 
 def extreme_pool(function: Callable[..., Any]) -> ExtremePool:

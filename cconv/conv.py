@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import SupportsIndex
+import math
+from typing import Any, NamedTuple, SupportsIndex
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from cconv import _arguments, _arrays, _check, _threads
-from cconv._arguments import Activation, ConvArguments, FloatArray, Geometry, Ints, Padding
+from cconv import _activations, _arguments, _arrays, _check, _dtypes, _threads
+from cconv._activations import Activation, Resolved
+from cconv._arguments import Array, ConvArguments, Geometry, Ints, Padding, StoreArguments
 from cconv._backend import backend
 
 
@@ -25,15 +27,16 @@ def conv2d(
     padding_value: float = 0.0,
     layout: str = "NCHW",
     activation: Activation = None,
-    out: FloatArray | None = None,
+    residual: ArrayLike | None = None,
+    out: Array | None = None,
     algorithm: str = "auto",
     threads: SupportsIndex | None = None,
-) -> FloatArray:
+) -> Array:
     """Convolve images with a bank of filters, as neural networks do (the kernel is not flipped).
 
     With one group, stride (sh, sw), dilation (dh, dw) and the padding before each axis (bh, bw)::
 
-        out[n, o, y, x] = act(bias[o] + sum over c, i, j of
+        out[n, o, y, x] = act(bias[o] + residual[n, o, y, x] + sum over c, i, j of
                               weight[o, c, i, j] * input[n, c, y*sh + i*dh - bh, x*sw + j*dw - bw])
 
     where elements of `input` outside its bounds are zeros, or what `padding_mode` says.  Each of
@@ -41,11 +44,12 @@ def conv2d(
 
     Parameters
     ----------
-    input : array_like, (n, c, h, w) or (c, h, w), float32 or float64
-        One image or a batch of them, with any strides.
-    weight : array_like, (oc, c / groups, kh, kw), float32 or float64
-        The filters.  Where dtypes differ, `numpy.result_type` decides in which one to compute.
-    bias : array_like, (oc,), float32 or float64, optional
+    input : array_like, (n, c, h, w) or (c, h, w), float, int or bool
+        One image or a batch of them, with any strides; also a tensor of another library, which is
+        read where it is by DLPack.  The notes say more on dtypes.
+    weight : array_like, (oc, c / groups, kh, kw), float, int or bool
+        The filters.
+    bias : array_like, (oc,), float, int or bool, optional
         Added to every element of its output channel.
     stride : int or (int, int)
         Step from one window to the next.
@@ -63,15 +67,18 @@ def conv2d(
         (``c b | a b c | b a``), or with it (``b a | a b c | c b``); its edge; or its other end.
         The padding may be of any width.  No padded copy of the input is made.
     padding_value : float
-        What 'constant' pads with, and 0 with every other mode.
+        What 'constant' pads with, and 0 with every other mode; an integer if the result is one.
     layout : {'NCHW', 'NHWC'}
         Whether the channels of input and output are before or after the spatial axes, however many
-        of these there are: with 'NHWC' input and output are (n, h, w, c) or (h, w, c).  The weight
-        is the same in both.  No array is copied to change its layout.
+        of these there are: with 'NHWC' input, residual and output are (n, h, w, c) or (h, w, c).
+        The weight is the same in both.  No array is copied to change its layout.
     activation : str or tuple, optional
         'relu', 'relu6', 'leaky_relu' (slope 0.01) or ``('leaky_relu', slope)``, 'elu', 'gelu' (the
         same as 'gelu_erf') or 'gelu_tanh', 'silu', 'hard_swish', 'hard_sigmoid', 'sigmoid', 'tanh'
-        or ``('clip', lo, hi)``.  Applied last; NaN goes through all of them.
+        or ``('clip', lo, hi)``.  Applied last; NaN goes through all of them.  Integers have 'relu',
+        'relu6' and 'clip', whose limits may be fractional or infinite.
+    residual : array_like, of the shape and dtype of the result, optional
+        Added before the activation: ``act(convolution + bias + residual)``.
     out : ndarray, of the shape and dtype of the result, optional
         Written and returned.  It may have any strides, and may overlap the other arrays.
     algorithm : {'auto', 'direct'}
@@ -82,16 +89,20 @@ def conv2d(
     Returns
     -------
     ndarray, (n, oc, oh, ow) or (oc, oh, ow)
-        With ``oh = floor((h + before + after - dh*(kh - 1) - 1) / sh) + 1``, and `ow` likewise.
+        With ``oh = floor((h + before + after - dh*(kh - 1) - 1) / sh) + 1``, and `ow` likewise.  A
+        new array has the memory order of `input`: where its channels are last in memory though
+        `layout` has them first, or the other way round, they are so in the result.
 
     Raises
     ------
     ValueError
         If shapes or values do not fit together, or no window fits into the padded input.
     TypeError
-        If an array is neither float32 nor float64, or an argument has the wrong type.
+        If an array is masked or has another dtype (complex and longdouble among them), or an
+        argument has the wrong type.
     OverflowError
-        If a size does not fit in 63 bits, or `padding_value` in the dtype.
+        If a size does not fit in 63 bits, a number in the dtype of the result, or a sum of products
+        of 8-bit integers perhaps in int32.
     MemoryError
         If the result cannot be allocated.
 
@@ -105,6 +116,13 @@ def conv2d(
     K = c / groups * kh * kw products in the order (c, kh, kw).  Before the activation its error is
     at most ``(K + 2) * u * sum(|weight| * |input|)``, u being half an ulp of 1.  Its bits
     depend neither on `threads`, nor on what else is in the batch, nor on strides in memory.
+
+    Dtypes are float16, float32, float64, bool, and integers of 8 to 64 bits.  With a float among
+    input, weight and bias the result follows `numpy.result_type`; float16 is computed in float32
+    and rounded once.  Sums of integers are exact: in int32 if input and weight have 8 bits, where a
+    sum that their dtypes might let overflow is refused, else modulo 2**64, in uint64 if
+    `numpy.result_type` says so and in int64 otherwise.  Operands are converted while they are read,
+    not copied, but for those in the other byte order.
 
     Examples
     --------
@@ -132,7 +150,8 @@ def conv2d(
     array([ 9.,  9., 18., 18.])
     """
     where = ConvArguments(stride, padding, dilation, groups, padding_mode, padding_value, layout)
-    return _conv("conv2d", 2, input, weight, bias, where, activation, out, algorithm, threads)
+    store = StoreArguments(activation, residual, out)
+    return _conv("conv2d", 2, input, weight, bias, where, store, algorithm, threads)
 
 
 def conv1d(
@@ -148,28 +167,29 @@ def conv1d(
     padding_value: float = 0.0,
     layout: str = "NCHW",
     activation: Activation = None,
-    out: FloatArray | None = None,
+    residual: ArrayLike | None = None,
+    out: Array | None = None,
     algorithm: str = "auto",
     threads: SupportsIndex | None = None,
-) -> FloatArray:
+) -> Array:
     """Convolve signals with a bank of filters: `conv2d` with one spatial axis.
 
     All that is said there holds here.
 
     Parameters
     ----------
-    input : array_like, (n, c, w) or (c, w), float32 or float64
+    input : array_like, (n, c, w) or (c, w), float, int or bool
         One signal of c channels, or a batch of them.
-    weight : array_like, (oc, c / groups, kw), float32 or float64
+    weight : array_like, (oc, c / groups, kw), float, int or bool
         The filters.
-    bias : array_like, (oc,), float32 or float64, optional
+    bias : array_like, (oc,), float, int or bool, optional
         Added to every element of its output channel.
     stride, dilation : int or (int,)
         Steps between windows and between taps.
     padding : int, (int,), ((int, int),) or str
         As in `conv2d`, and 'causal': ``dilation * (kw - 1)`` zeros before the signal and none
         after it, so that no output sees a later input.
-    groups, padding_mode, padding_value, layout, activation, out, algorithm, threads
+    groups, padding_mode, padding_value, layout, activation, residual, out, algorithm, threads
         As in `conv2d`.
 
     Returns
@@ -186,7 +206,8 @@ def conv1d(
     array([[1., 1., 2., 4.]])
     """
     where = ConvArguments(stride, padding, dilation, groups, padding_mode, padding_value, layout)
-    return _conv("conv1d", 1, input, weight, bias, where, activation, out, algorithm, threads)
+    store = StoreArguments(activation, residual, out)
+    return _conv("conv1d", 1, input, weight, bias, where, store, algorithm, threads)
 
 
 def conv3d(
@@ -202,27 +223,28 @@ def conv3d(
     padding_value: float = 0.0,
     layout: str = "NCHW",
     activation: Activation = None,
-    out: FloatArray | None = None,
+    residual: ArrayLike | None = None,
+    out: Array | None = None,
     algorithm: str = "auto",
     threads: SupportsIndex | None = None,
-) -> FloatArray:
+) -> Array:
     """Convolve volumes with a bank of filters: `conv2d` with three spatial axes.
 
     All that is said there holds here.
 
     Parameters
     ----------
-    input : array_like, (n, c, d, h, w) or (c, d, h, w), float32 or float64
+    input : array_like, (n, c, d, h, w) or (c, d, h, w), float, int or bool
         One volume of c channels, or a batch of them.
-    weight : array_like, (oc, c / groups, kd, kh, kw), float32 or float64
+    weight : array_like, (oc, c / groups, kd, kh, kw), float, int or bool
         The filters.
-    bias : array_like, (oc,), float32 or float64, optional
+    bias : array_like, (oc,), float, int or bool, optional
         Added to every element of its output channel.
     stride, dilation : int or (int, int, int)
         Steps between windows and between taps.
     padding : int, three ints, three (int, int) or str
         As in `conv2d`.
-    groups, padding_mode, padding_value, layout, activation, out, algorithm, threads
+    groups, padding_mode, padding_value, layout, activation, residual, out, algorithm, threads
         As in `conv2d`.
 
     Returns
@@ -239,7 +261,8 @@ def conv3d(
     array([[[[40., 48.]]]])
     """
     where = ConvArguments(stride, padding, dilation, groups, padding_mode, padding_value, layout)
-    return _conv("conv3d", 3, input, weight, bias, where, activation, out, algorithm, threads)
+    store = StoreArguments(activation, residual, out)
+    return _conv("conv3d", 3, input, weight, bias, where, store, algorithm, threads)
 
 
 def depthwise_conv2d(
@@ -254,23 +277,24 @@ def depthwise_conv2d(
     padding_value: float = 0.0,
     layout: str = "NCHW",
     activation: Activation = None,
-    out: FloatArray | None = None,
+    residual: ArrayLike | None = None,
+    out: Array | None = None,
     algorithm: str = "auto",
     threads: SupportsIndex | None = None,
-) -> FloatArray:
+) -> Array:
     """Convolve each channel with filters of its own: `conv2d` with as many groups as channels.
 
     Parameters
     ----------
-    input : array_like, (n, c, h, w) or (c, h, w), float32 or float64
+    input : array_like, (n, c, h, w) or (c, h, w), float, int or bool
         One image or a batch of them.
-    weight : array_like, (c * m, 1, kh, kw), float32 or float64
+    weight : array_like, (c * m, 1, kh, kw), float, int or bool
         The filters, m for each channel: output channel o sees input channel ``o // m``.
-    bias : array_like, (c * m,), float32 or float64, optional
+    bias : array_like, (c * m,), float, int or bool, optional
         Added to every element of its output channel.
     stride, padding, dilation, padding_mode, padding_value
         As in `conv2d`.
-    layout, activation, out, algorithm, threads
+    layout, activation, residual, out, algorithm, threads
         As in `conv2d`.
 
     Returns
@@ -291,9 +315,8 @@ def depthwise_conv2d(
             [1.]]])
     """
     where = ConvArguments(stride, padding, dilation, None, padding_mode, padding_value, layout)
-    return _conv(
-        "depthwise_conv2d", 2, input, weight, bias, where, activation, out, algorithm, threads
-    )
+    store = StoreArguments(activation, residual, out)
+    return _conv("depthwise_conv2d", 2, input, weight, bias, where, store, algorithm, threads)
 
 
 def depthwise_conv1d(
@@ -308,23 +331,24 @@ def depthwise_conv1d(
     padding_value: float = 0.0,
     layout: str = "NCHW",
     activation: Activation = None,
-    out: FloatArray | None = None,
+    residual: ArrayLike | None = None,
+    out: Array | None = None,
     algorithm: str = "auto",
     threads: SupportsIndex | None = None,
-) -> FloatArray:
+) -> Array:
     """Convolve each channel with filters of its own: `conv1d` with as many groups as channels.
 
     Parameters
     ----------
-    input : array_like, (n, c, w) or (c, w), float32 or float64
+    input : array_like, (n, c, w) or (c, w), float, int or bool
         One signal of c channels, or a batch of them.
-    weight : array_like, (c * m, 1, kw), float32 or float64
+    weight : array_like, (c * m, 1, kw), float, int or bool
         The filters, m for each channel: output channel o sees input channel ``o // m``.
-    bias : array_like, (c * m,), float32 or float64, optional
+    bias : array_like, (c * m,), float, int or bool, optional
         Added to every element of its output channel.
     stride, padding, dilation, padding_mode, padding_value
         As in `conv1d`.
-    layout, activation, out, algorithm, threads
+    layout, activation, residual, out, algorithm, threads
         As in `conv1d`.
 
     Returns
@@ -340,9 +364,8 @@ def depthwise_conv1d(
            [1., 2.]])
     """
     where = ConvArguments(stride, padding, dilation, None, padding_mode, padding_value, layout)
-    return _conv(
-        "depthwise_conv1d", 1, input, weight, bias, where, activation, out, algorithm, threads
-    )
+    store = StoreArguments(activation, residual, out)
+    return _conv("depthwise_conv1d", 1, input, weight, bias, where, store, algorithm, threads)
 
 
 def depthwise_conv3d(
@@ -357,23 +380,24 @@ def depthwise_conv3d(
     padding_value: float = 0.0,
     layout: str = "NCHW",
     activation: Activation = None,
-    out: FloatArray | None = None,
+    residual: ArrayLike | None = None,
+    out: Array | None = None,
     algorithm: str = "auto",
     threads: SupportsIndex | None = None,
-) -> FloatArray:
+) -> Array:
     """Convolve each channel with filters of its own: `conv3d` with as many groups as channels.
 
     Parameters
     ----------
-    input : array_like, (n, c, d, h, w) or (c, d, h, w), float32 or float64
+    input : array_like, (n, c, d, h, w) or (c, d, h, w), float, int or bool
         One volume of c channels, or a batch of them.
-    weight : array_like, (c * m, 1, kd, kh, kw), float32 or float64
+    weight : array_like, (c * m, 1, kd, kh, kw), float, int or bool
         The filters, m for each channel: output channel o sees input channel ``o // m``.
-    bias : array_like, (c * m,), float32 or float64, optional
+    bias : array_like, (c * m,), float, int or bool, optional
         Added to every element of its output channel.
     stride, padding, dilation, padding_mode, padding_value
         As in `conv3d`.
-    layout, activation, out, algorithm, threads
+    layout, activation, residual, out, algorithm, threads
         As in `conv3d`.
 
     Returns
@@ -389,9 +413,8 @@ def depthwise_conv3d(
     array([8., 8., 8.])
     """
     where = ConvArguments(stride, padding, dilation, None, padding_mode, padding_value, layout)
-    return _conv(
-        "depthwise_conv3d", 3, input, weight, bias, where, activation, out, algorithm, threads
-    )
+    store = StoreArguments(activation, residual, out)
+    return _conv("depthwise_conv3d", 3, input, weight, bias, where, store, algorithm, threads)
 
 
 def separable_conv2d(
@@ -407,28 +430,30 @@ def separable_conv2d(
     padding_value: float = 0.0,
     layout: str = "NCHW",
     activation: Activation = None,
-    out: FloatArray | None = None,
+    residual: ArrayLike | None = None,
+    out: Array | None = None,
     algorithm: str = "auto",
     threads: SupportsIndex | None = None,
-) -> FloatArray:
+) -> Array:
     """Convolve each channel by itself, then mix the channels: two convolutions in one call.
 
     It is ``conv2d(depthwise_conv2d(input, depthwise_weight, ...), pointwise_weight, bias)``, with
-    the activation at the end.  The image between the two is held in memory, in the result's dtype.
+    the activation at the end.  The image between the two is held in memory, in the result's dtype,
+    or in float32 if that is float16.
 
     Parameters
     ----------
-    input : array_like, (n, c, h, w) or (c, h, w), float32 or float64
+    input : array_like, (n, c, h, w) or (c, h, w), float, int or bool
         One image or a batch of them.
-    depthwise_weight : array_like, (c * m, 1, kh, kw), float32 or float64
+    depthwise_weight : array_like, (c * m, 1, kh, kw), float, int or bool
         The filters, m for each channel.
-    pointwise_weight : array_like, (oc, c * m, 1, 1), float32 or float64
+    pointwise_weight : array_like, (oc, c * m, 1, 1), float, int or bool
         What each output channel takes of the filtered ones.
-    bias : array_like, (oc,), float32 or float64, optional
+    bias : array_like, (oc,), float, int or bool, optional
         Added to every element of its output channel.
     stride, padding, dilation, padding_mode, padding_value
         As in `conv2d`, of the depthwise convolution.
-    layout, activation, out, algorithm, threads
+    layout, activation, residual, out, algorithm, threads
         As in `conv2d`.
 
     Returns
@@ -446,30 +471,45 @@ def separable_conv2d(
     array([[[11., -8.]]])
     """
     function = "separable_conv2d"
-    x = _arrays.operand(function, "input", input)
-    depth = _arrays.operand(function, "depthwise_weight", depthwise_weight)
-    point = _arrays.operand(function, "pointwise_weight", pointwise_weight)
-    b = None if bias is None else _arrays.operand(function, "bias", bias)
+    x, depth, b = _arrays.of_convolution(
+        function, input, depthwise_weight, bias, weight_name="depthwise_weight"
+    )
+    point = _arrays.weight(function, "pointwise_weight", pointwise_weight)
     where = ConvArguments(stride, padding, dilation, None, padding_mode, padding_value, layout)
     names = ("input.shape", "depthwise_weight.shape")
     first = _arguments.conv_geometry(function, 2, x.shape, depth.shape, where, names)
     _check.pointwise(function, point.shape)
     names = ("the shape between the convolutions", "pointwise_weight.shape")
-    where = ConvArguments(1, 0, 1, 1, layout=layout)
-    second = _arguments.conv_geometry(function, 2, first.output_shape, point.shape, where, names)
+    mix = ConvArguments(1, 0, 1, 1, layout=layout)
+    second = _arguments.conv_geometry(function, 2, first.output_shape, point.shape, mix, names)
     if b is not None:
         _check.bias(function, b.shape, point.shape[0])
-    act = _arguments.activation(function, activation)
+    dtype = _dtypes.of_sum((x.dtype, depth.dtype, point.dtype), None if b is None else b.dtype)
+    act = _activations.resolve(function, activation, dtype)
     _arguments.algorithm(function, algorithm)
     count = _threads.resolve(function, threads)
+    more = _arrays.residual(function, residual, second.output_shape, dtype)
+    fill = _fill(function, first, where, dtype)
+    if dtype is _dtypes.INT32:
+        factors = {"input": x, "depthwise_weight": depth, "pointwise_weight": point}
+        terms = math.prod(depth.shape[1:]) * point.shape[1]
+        _dtypes.bounded(function, factors, terms, fill, {"bias": b, "residual": more})
+    between = _dtypes.arithmetic(dtype)
+    plain = _Sums(x, depth, None, None, _activations.NONE, between)
+    y = _compute(function, first, plain, fill, None, count)
+    sums = _Sums(y, point, b, more, act, dtype)
+    return _compute(function, second, sums, 0.0, out, count)
 
-    dtype = np.result_type(*(array.dtype for array in (x, depth, point, b) if array is not None))
-    x = _arrays.cast(function, "input", x, dtype, dense=False)
-    depth = _arrays.cast(function, "depthwise_weight", depth, dtype, dense=True)
-    point = _arrays.cast(function, "pointwise_weight", point, dtype, dense=True)
-    b = None if b is None else _arrays.cast(function, "bias", b, dtype, dense=True)
-    between = _compute(function, first, x, depth, None, (None, 0.0, 0.0), None, count)
-    return _compute(function, second, between, point, b, act, out, count)
+
+class _Sums(NamedTuple):
+    """What is summed, and what becomes of a sum."""
+
+    input: Array
+    weight: Array
+    bias: Array | None
+    residual: Array | None
+    activation: Resolved
+    dtype: np.dtype[Any]  # of the result
 
 
 def _conv(
@@ -479,42 +519,55 @@ def _conv(
     weight: ArrayLike,
     bias: ArrayLike | None,
     where: ConvArguments,
-    activation: Activation,
-    out: FloatArray | None,
+    store: StoreArguments,
     algorithm: str,
     threads: SupportsIndex | None,
-) -> FloatArray:
+) -> Array:
     x, w, b = _arrays.of_convolution(function, input, weight, bias)
     geometry = _arguments.conv_geometry(function, rank, x.shape, w.shape, where)
     if b is not None:
         _check.bias(function, b.shape, w.shape[0])
-    act = _arguments.activation(function, activation)
+    dtype = _dtypes.of_sum((x.dtype, w.dtype), None if b is None else b.dtype)
+    act = _activations.resolve(function, store.activation, dtype)
     _arguments.algorithm(function, algorithm)
     count = _threads.resolve(function, threads)
-    x, w, b = _arrays.of_one_dtype(function, x, w, b)
-    return _compute(function, geometry, x, w, b, act, out, count)
+    more = _arrays.residual(function, store.residual, geometry.output_shape, dtype)
+    fill = _fill(function, geometry, where, dtype)
+    if dtype is _dtypes.INT32:
+        terms, addends = math.prod(w.shape[1:]), {"bias": b, "residual": more}
+        _dtypes.bounded(function, {"input": x, "weight": w}, terms, fill, addends)
+    sums = _Sums(x, w, b, more, act, dtype)
+    return _compute(function, geometry, sums, fill, store.out, count)
+
+
+def _fill(function: str, geometry: Geometry, where: ConvArguments, dtype: np.dtype[Any]) -> float:
+    """What constant padding pads with, in the dtype of the result."""
+    if geometry.padding[1] == 0:
+        return 0.0
+    return _dtypes.number(function, "padding_value", where.padding_value, dtype)
 
 
 def _compute(
     function: str,
     geometry: Geometry,
-    x: FloatArray,
-    w: FloatArray,
-    b: FloatArray | None,
-    activation: tuple[str | None, float, float],
-    out: FloatArray | None,
+    sums: _Sums,
+    fill: float,
+    out: Array | None,
     threads: int,
-) -> FloatArray:
-    """Convolve checked operands of one dtype."""
+) -> Array:
+    """Convolve checked operands."""
+    x, w, b, residual, activation, dtype = sums
+    if b is not None:
+        b = _arrays.cast(function, "bias", b, _dtypes.arithmetic(dtype), dense=True)
+    rank, last = w.ndim - 2, geometry.channels_last
     _, _, stride, dilation, before, after = zip(*geometry.axes, strict=True)
-    mode, value = geometry.padding
-    padding = (mode, _arrays.scalar(function, "padding_value", value, x.dtype))
+    padding = (geometry.padding[0], fill)
     window = (stride, dilation, before, after, padding, geometry.groups)
 
-    def compute(result: FloatArray) -> None:
-        source = _arrays.images(x, w.ndim - 2, geometry.channels_last)
-        target = _arrays.images(result, w.ndim - 2, geometry.channels_last)
-        backend.conv(source, w, b, target, *window, activation, threads)
+    def compute(result: Array) -> None:
+        source, more, target = (_arrays.images(a, rank, last) for a in (x, residual, result))
+        backend.conv(source, w, b, more, target, *window, activation, threads)
 
-    sources = (x, w) if b is None else (x, w, b)
-    return _arrays.deliver(function, out, geometry.output_shape, x.dtype, sources, compute)
+    order = None if out is not None else _arrays.order(x, rank, last)
+    sources = (x, w, b, residual)
+    return _arrays.deliver(function, out, geometry.output_shape, dtype, sources, compute, order)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import SupportsIndex
 
 from numpy.typing import ArrayLike
 
-from cconv import _arguments, _arrays, _check, _threads
-from cconv._arguments import Activation, FloatArray, Ints, Padding, TransposeArguments
+from cconv import _activations, _arguments, _arrays, _check, _dtypes, _threads
+from cconv._activations import Activation
+from cconv._arguments import Array, Ints, Padding, StoreArguments, TransposeArguments
 from cconv._backend import backend
 
 
@@ -24,10 +26,11 @@ def conv_transpose2d(
     output_size: Ints | None = None,
     layout: str = "NCHW",
     activation: Activation = None,
-    out: FloatArray | None = None,
+    residual: ArrayLike | None = None,
+    out: Array | None = None,
     algorithm: str = "auto",
     threads: SupportsIndex | None = None,
-) -> FloatArray:
+) -> Array:
     """Apply the transpose of `conv2d`: spread each input element over a window of the output.
 
     With one group, stride (sh, sw), dilation (dh, dw) and the padding before each axis (bh, bw),
@@ -35,17 +38,18 @@ def conv_transpose2d(
 
         out[n, o, y*sh + i*dh - bh, x*sw + j*dw - bw] += weight[c, o, i, j] * input[n, c, y, x]
 
-    Each output gets its bias and the activation after its sum.  With the weight and arguments of a
-    `conv2d`, this maps arrays of the shape of its output to arrays of the shape of its input.  Each
-    of `groups` equal parts of the output channels sees only the same part of the input channels.
+    Each output gets its bias, its residual and the activation after its sum.  With the weight and
+    arguments of a `conv2d`, this maps arrays of the shape of its output to arrays of the shape of
+    its input.  Each of `groups` equal parts of the output channels sees only the same part of the
+    input channels.
 
     Parameters
     ----------
-    input : array_like, (n, c, h, w) or (c, h, w), float32 or float64
-        One image or a batch of them, with any strides.
-    weight : array_like, (c, oc / groups, kh, kw), float32 or float64
-        The filters.  Where dtypes differ, `numpy.result_type` decides in which one to compute.
-    bias : array_like, (oc,), float32 or float64, optional
+    input : array_like, (n, c, h, w) or (c, h, w), float, int or bool
+        One image or a batch of them, with any strides.  The notes of `conv2d` on dtypes hold here.
+    weight : array_like, (c, oc / groups, kh, kw), float, int or bool
+        The filters.
+    bias : array_like, (oc,), float, int or bool, optional
         Added to every element of its output channel.
     stride : int or (int, int)
         Step in the output between the windows of neighbouring input elements.
@@ -68,6 +72,8 @@ def conv_transpose2d(
         Whether the channels of input and output are before or after the spatial axes; see `conv2d`.
     activation : str or tuple, optional
         As in `conv2d`.
+    residual : array_like, of the shape and dtype of the result, optional
+        As in `conv2d`.
     out : ndarray, of the shape and dtype of the result, optional
         Written and returned.  It may have any strides, and may overlap the other arrays.
     algorithm : {'auto', 'direct'}
@@ -79,16 +85,16 @@ def conv_transpose2d(
     -------
     ndarray, (n, oc, oh, ow) or (oc, oh, ow)
         With ``oh = (h - 1)*sh - before - after + dh*(kh - 1) + output_padding + 1``, and `ow`
-        likewise.
+        likewise.  Memory order is as in `conv2d`.
 
     Raises
     ------
     ValueError
         If shapes or values do not fit together, or the output would be empty.
     TypeError
-        If an array is neither float32 nor float64, or an argument has the wrong type.
+        If an array is masked or has another dtype, or an argument has the wrong type.
     OverflowError
-        If a size does not fit in 63 bits.
+        If a size does not fit in 63 bits, or a sum of products of 8-bit integers perhaps in int32.
     MemoryError
         If the result cannot be allocated.
 
@@ -127,7 +133,8 @@ def conv_transpose2d(
     where = TransposeArguments(
         stride, padding, output_padding, groups, dilation, output_size, layout
     )
-    return _conv_transpose(2, input, weight, bias, where, activation, out, algorithm, threads)
+    store = StoreArguments(activation, residual, out)
+    return _conv_transpose(2, input, weight, bias, where, store, algorithm, threads)
 
 
 def conv_transpose1d(
@@ -143,21 +150,22 @@ def conv_transpose1d(
     output_size: Ints | None = None,
     layout: str = "NCHW",
     activation: Activation = None,
-    out: FloatArray | None = None,
+    residual: ArrayLike | None = None,
+    out: Array | None = None,
     algorithm: str = "auto",
     threads: SupportsIndex | None = None,
-) -> FloatArray:
+) -> Array:
     """Apply the transpose of `conv1d`: `conv_transpose2d` with one spatial axis.
 
     All that is said there holds here.
 
     Parameters
     ----------
-    input : array_like, (n, c, w) or (c, w), float32 or float64
+    input : array_like, (n, c, w) or (c, w), float, int or bool
         One signal of c channels, or a batch of them.
-    weight : array_like, (c, oc / groups, kw), float32 or float64
+    weight : array_like, (c, oc / groups, kw), float, int or bool
         The filters.
-    bias : array_like, (oc,), float32 or float64, optional
+    bias : array_like, (oc,), float, int or bool, optional
         Added to every element of its output channel.
     stride, output_padding, dilation : int or (int,)
         As in `conv_transpose2d`.
@@ -165,7 +173,7 @@ def conv_transpose1d(
         As in `conv_transpose2d`.
     output_size : int or (int,), optional
         As in `conv_transpose2d`.
-    groups, layout, activation, out, algorithm, threads
+    groups, layout, activation, residual, out, algorithm, threads
         As in `conv_transpose2d`.
 
     Returns
@@ -184,7 +192,8 @@ def conv_transpose1d(
     where = TransposeArguments(
         stride, padding, output_padding, groups, dilation, output_size, layout
     )
-    return _conv_transpose(1, input, weight, bias, where, activation, out, algorithm, threads)
+    store = StoreArguments(activation, residual, out)
+    return _conv_transpose(1, input, weight, bias, where, store, algorithm, threads)
 
 
 def conv_transpose3d(
@@ -200,21 +209,22 @@ def conv_transpose3d(
     output_size: Ints | None = None,
     layout: str = "NCHW",
     activation: Activation = None,
-    out: FloatArray | None = None,
+    residual: ArrayLike | None = None,
+    out: Array | None = None,
     algorithm: str = "auto",
     threads: SupportsIndex | None = None,
-) -> FloatArray:
+) -> Array:
     """Apply the transpose of `conv3d`: `conv_transpose2d` with three spatial axes.
 
     All that is said there holds here.
 
     Parameters
     ----------
-    input : array_like, (n, c, d, h, w) or (c, d, h, w), float32 or float64
+    input : array_like, (n, c, d, h, w) or (c, d, h, w), float, int or bool
         One volume of c channels, or a batch of them.
-    weight : array_like, (c, oc / groups, kd, kh, kw), float32 or float64
+    weight : array_like, (c, oc / groups, kd, kh, kw), float, int or bool
         The filters.
-    bias : array_like, (oc,), float32 or float64, optional
+    bias : array_like, (oc,), float, int or bool, optional
         Added to every element of its output channel.
     stride, output_padding, dilation : int or (int, int, int)
         As in `conv_transpose2d`.
@@ -222,7 +232,7 @@ def conv_transpose3d(
         As in `conv_transpose2d`.
     output_size : int or (int, int, int), optional
         As in `conv_transpose2d`.
-    groups, layout, activation, out, algorithm, threads
+    groups, layout, activation, residual, out, algorithm, threads
         As in `conv_transpose2d`.
 
     Returns
@@ -242,7 +252,8 @@ def conv_transpose3d(
     where = TransposeArguments(
         stride, padding, output_padding, groups, dilation, output_size, layout
     )
-    return _conv_transpose(3, input, weight, bias, where, activation, out, algorithm, threads)
+    store = StoreArguments(activation, residual, out)
+    return _conv_transpose(3, input, weight, bias, where, store, algorithm, threads)
 
 
 def _conv_transpose(
@@ -251,28 +262,40 @@ def _conv_transpose(
     weight: ArrayLike,
     bias: ArrayLike | None,
     where: TransposeArguments,
-    activation: Activation,
-    out: FloatArray | None,
+    store: StoreArguments,
     algorithm: str,
     threads: SupportsIndex | None,
-) -> FloatArray:
+) -> Array:
     function = f"conv_transpose{rank}d"
     x, w, b = _arrays.of_convolution(function, input, weight, bias)
     geometry = _arguments.transpose_geometry(function, rank, x.shape, w.shape, where)
     if b is not None:
         _check.bias(function, b.shape, w.shape[1] * geometry.groups)
-    act = _arguments.activation(function, activation)
+    dtype = _dtypes.of_sum((x.dtype, w.dtype), None if b is None else b.dtype)
+    act = _activations.resolve(function, store.activation, dtype)
     _arguments.algorithm(function, algorithm)
     count = _threads.resolve(function, threads)
-
-    x, w, b = _arrays.of_one_dtype(function, x, w, b)
+    more = _arrays.residual(function, store.residual, geometry.output_shape, dtype)
+    if dtype is _dtypes.INT32:
+        # Of a kernel's taps only these reach one output: those a step of the phases apart.
+        reach = (
+            -(-a.kernel // (a.stride // math.gcd(a.stride, a.dilation))) for a in geometry.axes
+        )
+        terms = w.shape[0] // geometry.groups * math.prod(reach)
+        addends = {"bias": b, "residual": more}
+        _dtypes.bounded(function, {"input": x, "weight": w}, terms, 0.0, addends)
+    if b is not None:
+        b = _arrays.cast(function, "bias", b, _dtypes.arithmetic(dtype), dense=True)
+    last = geometry.channels_last
     _, _, stride, dilation, before, after = zip(*geometry.axes, strict=True)
     window = (stride, dilation, before, after)
 
-    def compute(result: FloatArray) -> None:
-        source = _arrays.images(x, rank, geometry.channels_last)
-        target = _arrays.images(result, rank, geometry.channels_last)
-        backend.conv_transpose(source, w, b, target, *window, geometry.groups, act, count)
+    def compute(result: Array) -> None:
+        source, added, target = (_arrays.images(a, rank, last) for a in (x, more, result))
+        backend.conv_transpose(source, w, b, added, target, *window, geometry.groups, act, count)
 
-    sources = (x, w) if b is None else (x, w, b)
-    return _arrays.deliver(function, out, geometry.output_shape, x.dtype, sources, compute)
+    order = None if store.out is not None else _arrays.order(x, rank, last)
+    sources = (x, w, b, more)
+    return _arrays.deliver(
+        function, store.out, geometry.output_shape, dtype, sources, compute, order
+    )

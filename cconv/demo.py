@@ -149,7 +149,7 @@ def conv_layer(name: str, weight: F32, bias: F32 | None = None) -> Layer:
         out: F64 = np.empty((len(w), *x.shape[1:]))
         pad = (w.shape[-1] // 2,) * 2
         plain = (("constant", 0.0), 1, (None, 0.0, 0.0), 1)
-        reference.conv(x[None], w, b, out[None], (1, 1), (1, 1), pad, pad, *plain)
+        reference.conv(x[None], w, b, None, out[None], (1, 1), (1, 1), pad, pad, *plain)
         return out
 
     def exact(x: F32) -> tuple[F64, F64]:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import SupportsIndex
 
-import numpy as np
 from numpy.typing import ArrayLike
 
-from cconv import _arguments, _arrays, _check, _threads
-from cconv._arguments import FloatArray, Ints, Padding, PoolArguments
+from cconv import _arguments, _arrays, _check, _dtypes, _threads
+from cconv._arguments import Array, Ints, Padding, PoolArguments
 from cconv._backend import backend
 from cconv._signatures import Indexed, extreme_pool
 
@@ -23,9 +22,10 @@ def max_pool2d(
     ceil_mode: bool = False,
     return_indices: bool = False,
     *,
-    out: FloatArray | None = None,
+    layout: str = "NCHW",
+    out: Array | None = None,
     threads: SupportsIndex | None = None,
-) -> FloatArray | Indexed:
+) -> Array | Indexed:
     """Take the greatest element of each window, channel by channel.
 
     With stride (sh, sw), dilation (dh, dw) and the padding before each axis (bh, bw)::
@@ -34,13 +34,13 @@ def max_pool2d(
                           input[n, c, y*sh + i*dh - bh, x*sw + j*dw - bw]
 
     where elements outside the input are left out.  A NaN in a window makes its maximum NaN, and a
-    window without any element of the input gives -inf.  The sign of a maximum of zero is that of
-    any zero in the window.
+    window without any element of the input gives -inf, or the lowest integer of the dtype, or
+    False.  The sign of a maximum of zero is that of any zero in the window.
 
     Parameters
     ----------
-    input : array_like, (n, c, h, w) or (c, h, w), float32 or float64
-        One image or a batch of them, with any strides.
+    input : array_like, (n, c, h, w) or (c, h, w), float, int or bool
+        One image or a batch of them, with any strides; dtypes are those of `conv2d`.
     kernel_size : int or (int, int)
         Taps of the window along each axis.
     stride : int or (int, int), optional
@@ -57,6 +57,9 @@ def max_pool2d(
         after the end of the input, on the padding behind it.
     return_indices : bool
         Also give where each maximum was found.
+    layout : {'NCHW', 'NHWC'}
+        Whether the channels of input and output are before or after the spatial axes, however many
+        of these there are: with 'NHWC' input, output and indices are (n, h, w, c) or (h, w, c).
     out : ndarray, of the shape and dtype of the result, optional
         Written and returned.  It may have any strides, and may overlap `input`.
     threads : int, optional
@@ -66,7 +69,7 @@ def max_pool2d(
     -------
     ndarray, (n, c, oh, ow) or (c, oh, ow)
         In the input's dtype, with ``oh = floor((h + before + after - dh*(kh - 1) - 1) / sh) + 1``
-        (ceil in `ceil_mode`), and `ow` likewise.
+        (ceil in `ceil_mode`), and `ow` likewise.  Memory order is as in `conv2d`.
     ndarray, of the same shape, int64
         With `return_indices`, as second of a pair: the index ``y*w + x`` of the element in its
         channel's plane, padding not counted.  Of equal elements it is the first in the window,
@@ -77,7 +80,7 @@ def max_pool2d(
     ValueError
         If shapes or values do not fit together, or no window fits into the padded input.
     TypeError
-        If an array is neither float32 nor float64, or an argument has the wrong type.
+        If an array is masked or has another dtype, or an argument has the wrong type.
     OverflowError
         If a size does not fit in 63 bits.
     MemoryError
@@ -102,7 +105,7 @@ def max_pool2d(
     >>> indices
     array([[[1, 7]]])
     """
-    where = PoolArguments(kernel_size, stride, padding, dilation, ceil_mode)
+    where = PoolArguments(kernel_size, stride, padding, dilation, ceil_mode, layout)
     return _extreme("max", 2, input, where, return_indices, out, threads)
 
 
@@ -116,22 +119,23 @@ def max_pool1d(
     ceil_mode: bool = False,
     return_indices: bool = False,
     *,
-    out: FloatArray | None = None,
+    layout: str = "NCHW",
+    out: Array | None = None,
     threads: SupportsIndex | None = None,
-) -> FloatArray | Indexed:
+) -> Array | Indexed:
     """Take the greatest element of each window: `max_pool2d` with one spatial axis.
 
     All that is said there holds here.
 
     Parameters
     ----------
-    input : array_like, (n, c, w) or (c, w), float32 or float64
+    input : array_like, (n, c, w) or (c, w), float, int or bool
         One signal of c channels, or a batch of them.
     kernel_size, stride, dilation : int or (int,)
         As in `max_pool2d`.
     padding : int, (int,), ((int, int),) or str
         As in `max_pool2d`.
-    ceil_mode, return_indices, out, threads
+    ceil_mode, return_indices, layout, out, threads
         As in `max_pool2d`.
 
     Returns
@@ -146,7 +150,7 @@ def max_pool1d(
     >>> cconv.max_pool1d([[1.0, 3.0, 2.0, 0.0, 5.0]], 3, stride=1)
     array([[3., 3., 5.]])
     """
-    where = PoolArguments(kernel_size, stride, padding, dilation, ceil_mode)
+    where = PoolArguments(kernel_size, stride, padding, dilation, ceil_mode, layout)
     return _extreme("max", 1, input, where, return_indices, out, threads)
 
 
@@ -160,22 +164,23 @@ def max_pool3d(
     ceil_mode: bool = False,
     return_indices: bool = False,
     *,
-    out: FloatArray | None = None,
+    layout: str = "NCHW",
+    out: Array | None = None,
     threads: SupportsIndex | None = None,
-) -> FloatArray | Indexed:
+) -> Array | Indexed:
     """Take the greatest element of each window: `max_pool2d` with three spatial axes.
 
     All that is said there holds here.
 
     Parameters
     ----------
-    input : array_like, (n, c, d, h, w) or (c, d, h, w), float32 or float64
+    input : array_like, (n, c, d, h, w) or (c, d, h, w), float, int or bool
         One volume of c channels, or a batch of them.
     kernel_size, stride, dilation : int or (int, int, int)
         As in `max_pool2d`.
     padding : int, three ints, three (int, int) or str
         As in `max_pool2d`.
-    ceil_mode, return_indices, out, threads
+    ceil_mode, return_indices, layout, out, threads
         As in `max_pool2d`.
 
     Returns
@@ -191,7 +196,7 @@ def max_pool3d(
     >>> cconv.max_pool3d(volume, 2)
     array([[[[13., 15.]]]])
     """
-    where = PoolArguments(kernel_size, stride, padding, dilation, ceil_mode)
+    where = PoolArguments(kernel_size, stride, padding, dilation, ceil_mode, layout)
     return _extreme("max", 3, input, where, return_indices, out, threads)
 
 
@@ -205,19 +210,21 @@ def min_pool2d(
     ceil_mode: bool = False,
     return_indices: bool = False,
     *,
-    out: FloatArray | None = None,
+    layout: str = "NCHW",
+    out: Array | None = None,
     threads: SupportsIndex | None = None,
-) -> FloatArray | Indexed:
+) -> Array | Indexed:
     """Take the least element of each window, channel by channel: `max_pool2d` upside down.
 
     All that is said there holds here, of the least element in place of the greatest.  A NaN in a
-    window makes its minimum NaN, and a window without any element of the input gives inf.
+    window makes its minimum NaN, and a window without any element of the input gives inf, or the
+    highest integer of the dtype, or True.
 
     Parameters
     ----------
-    input : array_like, (n, c, h, w) or (c, h, w), float32 or float64
+    input : array_like, (n, c, h, w) or (c, h, w), float, int or bool
         One image or a batch of them, with any strides.
-    kernel_size, stride, padding, dilation, ceil_mode, return_indices, out, threads
+    kernel_size, stride, padding, dilation, ceil_mode, return_indices, layout, out, threads
         As in `max_pool2d`.
 
     Returns
@@ -237,7 +244,7 @@ def min_pool2d(
     >>> cconv.min_pool2d(image, 2)
     array([[[1., 0.]]], dtype=float32)
     """
-    where = PoolArguments(kernel_size, stride, padding, dilation, ceil_mode)
+    where = PoolArguments(kernel_size, stride, padding, dilation, ceil_mode, layout)
     return _extreme("min", 2, input, where, return_indices, out, threads)
 
 
@@ -251,22 +258,23 @@ def min_pool1d(
     ceil_mode: bool = False,
     return_indices: bool = False,
     *,
-    out: FloatArray | None = None,
+    layout: str = "NCHW",
+    out: Array | None = None,
     threads: SupportsIndex | None = None,
-) -> FloatArray | Indexed:
+) -> Array | Indexed:
     """Take the least element of each window: `min_pool2d` with one spatial axis.
 
     All that is said there holds here.
 
     Parameters
     ----------
-    input : array_like, (n, c, w) or (c, w), float32 or float64
+    input : array_like, (n, c, w) or (c, w), float, int or bool
         One signal of c channels, or a batch of them.
     kernel_size, stride, dilation : int or (int,)
         As in `max_pool2d`.
     padding : int, (int,), ((int, int),) or str
         As in `max_pool2d`.
-    ceil_mode, return_indices, out, threads
+    ceil_mode, return_indices, layout, out, threads
         As in `max_pool2d`.
 
     Returns
@@ -281,7 +289,7 @@ def min_pool1d(
     >>> cconv.min_pool1d([[1.0, 3.0, 2.0, 0.0, 5.0]], 3, stride=1)
     array([[1., 0., 0.]])
     """
-    where = PoolArguments(kernel_size, stride, padding, dilation, ceil_mode)
+    where = PoolArguments(kernel_size, stride, padding, dilation, ceil_mode, layout)
     return _extreme("min", 1, input, where, return_indices, out, threads)
 
 
@@ -295,22 +303,23 @@ def min_pool3d(
     ceil_mode: bool = False,
     return_indices: bool = False,
     *,
-    out: FloatArray | None = None,
+    layout: str = "NCHW",
+    out: Array | None = None,
     threads: SupportsIndex | None = None,
-) -> FloatArray | Indexed:
+) -> Array | Indexed:
     """Take the least element of each window: `min_pool2d` with three spatial axes.
 
     All that is said there holds here.
 
     Parameters
     ----------
-    input : array_like, (n, c, d, h, w) or (c, d, h, w), float32 or float64
+    input : array_like, (n, c, d, h, w) or (c, d, h, w), float, int or bool
         One volume of c channels, or a batch of them.
     kernel_size, stride, dilation : int or (int, int, int)
         As in `max_pool2d`.
     padding : int, three ints, three (int, int) or str
         As in `max_pool2d`.
-    ceil_mode, return_indices, out, threads
+    ceil_mode, return_indices, layout, out, threads
         As in `max_pool2d`.
 
     Returns
@@ -326,7 +335,7 @@ def min_pool3d(
     >>> cconv.min_pool3d(volume, 2)
     array([[[[0., 2.]]]])
     """
-    where = PoolArguments(kernel_size, stride, padding, dilation, ceil_mode)
+    where = PoolArguments(kernel_size, stride, padding, dilation, ceil_mode, layout)
     return _extreme("min", 3, input, where, return_indices, out, threads)
 
 
@@ -340,9 +349,10 @@ def avg_pool2d(
     divisor_override: SupportsIndex | None = None,
     *,
     dilation: Ints = 1,
-    out: FloatArray | None = None,
+    layout: str = "NCHW",
+    out: Array | None = None,
     threads: SupportsIndex | None = None,
-) -> FloatArray:
+) -> Array:
     """Average the elements of each window, channel by channel.
 
     With stride (sh, sw), dilation (dh, dw) and the padding before each axis (bh, bw)::
@@ -355,7 +365,7 @@ def avg_pool2d(
 
     Parameters
     ----------
-    input : array_like, (n, c, h, w) or (c, h, w), float32 or float64
+    input : array_like, (n, c, h, w) or (c, h, w), float, int or bool
         One image or a batch of them, with any strides.
     kernel_size, stride, padding, ceil_mode
         As in `max_pool2d`.
@@ -364,13 +374,14 @@ def avg_pool2d(
         A window without any element of the input gives 0 if the padding counts, NaN otherwise.
     divisor_override : int, optional
         At least 1; divides every sum in place of the count.
-    dilation, out, threads
+    dilation, layout, out, threads
         As in `max_pool2d`.
 
     Returns
     -------
     ndarray, (n, c, oh, ow) or (c, oh, ow)
-        As in `max_pool2d`, which also says what is raised.
+        In the input's dtype, but float64 for integers and bool; else as in `max_pool2d`, which also
+        says what is raised.
 
     See Also
     --------
@@ -389,7 +400,7 @@ def avg_pool2d(
     >>> cconv.avg_pool2d(image, 2, padding=((0, 0), (1, 1)), count_include_pad=False)
     array([[[6. , 3.5, 3. ]]], dtype=float32)
     """
-    where = PoolArguments(kernel_size, stride, padding, dilation, ceil_mode)
+    where = PoolArguments(kernel_size, stride, padding, dilation, ceil_mode, layout)
     return _average(2, input, where, out, threads, count_include_pad, divisor_override)
 
 
@@ -403,28 +414,29 @@ def avg_pool1d(
     divisor_override: SupportsIndex | None = None,
     *,
     dilation: Ints = 1,
-    out: FloatArray | None = None,
+    layout: str = "NCHW",
+    out: Array | None = None,
     threads: SupportsIndex | None = None,
-) -> FloatArray:
+) -> Array:
     """Average the elements of each window: `avg_pool2d` with one spatial axis.
 
     All that is said there holds here.
 
     Parameters
     ----------
-    input : array_like, (n, c, w) or (c, w), float32 or float64
+    input : array_like, (n, c, w) or (c, w), float, int or bool
         One signal of c channels, or a batch of them.
     kernel_size, stride, dilation : int or (int,)
         As in `max_pool2d`.
     padding : int, (int,), ((int, int),) or str
         As in `max_pool2d`.
-    ceil_mode, count_include_pad, divisor_override, out, threads
+    ceil_mode, count_include_pad, divisor_override, layout, out, threads
         As in `avg_pool2d`.
 
     Returns
     -------
     ndarray, (n, c, ow) or (c, ow)
-        As in `max_pool2d`, which also says what is raised.
+        As in `avg_pool2d`.
 
     Examples
     --------
@@ -433,7 +445,7 @@ def avg_pool1d(
     >>> cconv.avg_pool1d([[1.0, 3.0, 5.0, 9.0]], 2, stride=1)
     array([[2., 4., 7.]])
     """
-    where = PoolArguments(kernel_size, stride, padding, dilation, ceil_mode)
+    where = PoolArguments(kernel_size, stride, padding, dilation, ceil_mode, layout)
     return _average(1, input, where, out, threads, count_include_pad, divisor_override)
 
 
@@ -447,28 +459,29 @@ def avg_pool3d(
     divisor_override: SupportsIndex | None = None,
     *,
     dilation: Ints = 1,
-    out: FloatArray | None = None,
+    layout: str = "NCHW",
+    out: Array | None = None,
     threads: SupportsIndex | None = None,
-) -> FloatArray:
+) -> Array:
     """Average the elements of each window: `avg_pool2d` with three spatial axes.
 
     All that is said there holds here.
 
     Parameters
     ----------
-    input : array_like, (n, c, d, h, w) or (c, d, h, w), float32 or float64
+    input : array_like, (n, c, d, h, w) or (c, d, h, w), float, int or bool
         One volume of c channels, or a batch of them.
     kernel_size, stride, dilation : int or (int, int, int)
         As in `max_pool2d`.
     padding : int, three ints, three (int, int) or str
         As in `max_pool2d`.
-    ceil_mode, count_include_pad, divisor_override, out, threads
+    ceil_mode, count_include_pad, divisor_override, layout, out, threads
         As in `avg_pool2d`.
 
     Returns
     -------
     ndarray, (n, c, od, oh, ow) or (c, od, oh, ow)
-        As in `max_pool2d`, which also says what is raised.
+        As in `avg_pool2d`.
 
     Examples
     --------
@@ -478,7 +491,7 @@ def avg_pool3d(
     >>> cconv.avg_pool3d(volume, 2)
     array([[[[6.5, 8.5]]]])
     """
-    where = PoolArguments(kernel_size, stride, padding, dilation, ceil_mode)
+    where = PoolArguments(kernel_size, stride, padding, dilation, ceil_mode, layout)
     return _average(3, input, where, out, threads, count_include_pad, divisor_override)
 
 
@@ -488,26 +501,26 @@ def _extreme(
     input: ArrayLike,
     where: PoolArguments,
     return_indices: bool,
-    out: FloatArray | None,
+    out: Array | None,
     threads: SupportsIndex | None,
-) -> FloatArray | Indexed:
+) -> Array | Indexed:
     function = f"{kind}_pool{rank}d"
     x = _arrays.operand(function, "input", input)
     geometry = _arguments.pool_geometry(function, rank, x.shape, where)
     indexed = _check.flag(function, "return_indices", return_indices)
     count = _threads.resolve(function, threads)
-    window = geometry.windows
-    shape = geometry.output_shape
+    window, last = geometry.windows, geometry.channels_last
+    shape, order = geometry.output_shape, _arrays.order(x, rank, last)
     places = None
     if indexed:
-        places = _arrays.allocate(function, "the indices", shape, np.dtype(np.int64))
+        places = _arrays.allocate(function, "the indices", shape, _dtypes.INT64, order)
 
-    def compute(result: FloatArray) -> None:
-        images, results, indices = (_arrays.batched(a, rank) for a in (x, result, places))
+    def compute(result: Array) -> None:
+        images, results, indices = (_arrays.images(a, rank, last) for a in (x, result, places))
         ceil_mode = bool(where.ceil_mode)
         backend.pool(kind, images, results, indices, *window, ceil_mode, True, 0, 0.0, count)
 
-    values = _arrays.deliver(function, out, shape, x.dtype, (x,), compute)
+    values = _arrays.deliver(function, out, shape, x.dtype, (x,), compute, order)
     return values if places is None else (values, places)
 
 
@@ -515,11 +528,11 @@ def _average(
     rank: int,
     input: ArrayLike,
     where: PoolArguments,
-    out: FloatArray | None,
+    out: Array | None,
     threads: SupportsIndex | None,
     count_include_pad: bool,
     divisor_override: SupportsIndex | None,
-) -> FloatArray:
+) -> Array:
     function = f"avg_pool{rank}d"
     x = _arrays.operand(function, "input", input)
     geometry = _arguments.pool_geometry(function, rank, x.shape, where)
@@ -528,13 +541,14 @@ def _average(
     if divisor_override is not None:
         divisor = _check.integer(function, "divisor_override", divisor_override, least=1)
     count = _threads.resolve(function, threads)
-    window = geometry.windows
+    window, last = geometry.windows, geometry.channels_last
 
-    def compute(result: FloatArray) -> None:
-        images, results = (_arrays.batched(a, rank) for a in (x, result))
+    def compute(result: Array) -> None:
+        images, results = (_arrays.images(a, rank, last) for a in (x, result))
         ceil_mode = bool(where.ceil_mode)
         backend.pool(
             "avg", images, results, None, *window, ceil_mode, include_pad, divisor, 0.0, count
         )
 
-    return _arrays.deliver(function, out, geometry.output_shape, x.dtype, (x,), compute)
+    dtype, order = _dtypes.of_average(x.dtype), _arrays.order(x, rank, last)
+    return _arrays.deliver(function, out, geometry.output_shape, dtype, (x,), compute, order)

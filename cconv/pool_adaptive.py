@@ -7,10 +7,9 @@ from typing import SupportsIndex
 import numpy as np
 from numpy.typing import ArrayLike
 
-from cconv import _arguments, _arrays, _check, _threads
-from cconv._arguments import FloatArray, OutputSize
+from cconv import _arguments, _arrays, _check, _dtypes, _threads
+from cconv._arguments import Array, OutputSize
 from cconv._backend import backend
-from cconv._check import Shape
 from cconv._signatures import Indexed, adaptive_pool
 
 
@@ -18,9 +17,10 @@ def adaptive_avg_pool2d(
     input: ArrayLike,
     output_size: OutputSize,
     *,
-    out: FloatArray | None = None,
+    layout: str = "NCHW",
+    out: Array | None = None,
     threads: SupportsIndex | None = None,
-) -> FloatArray:
+) -> Array:
     """Average over as many windows as the output is to have, channel by channel.
 
     Along an axis of `in` elements and `out` windows, window y covers the elements::
@@ -32,11 +32,14 @@ def adaptive_avg_pool2d(
 
     Parameters
     ----------
-    input : array_like, (n, c, h, w) or (c, h, w), float32 or float64
+    input : array_like, (n, c, h, w) or (c, h, w), float, int or bool
         One image or a batch of them, with any strides.
     output_size : int, None or (int or None, int or None)
         Windows along each axis, at least 1, also more than elements; None for as many as the
         input has.
+    layout : {'NCHW', 'NHWC'}
+        Whether the channels of input and output are before or after the spatial axes; see
+        `max_pool2d`.
     out : ndarray, of the shape and dtype of the result, optional
         Written and returned.  It may have any strides, and may overlap `input`.
     threads : int, optional
@@ -45,14 +48,16 @@ def adaptive_avg_pool2d(
     Returns
     -------
     ndarray, (n, c, oh, ow) or (c, oh, ow)
-        In the input's dtype, with the spatial shape `output_size`.
+        With the spatial shape `output_size`, in the input's dtype, but float64 for integers and
+        bool.  Memory order is as in `conv2d`.
 
     Raises
     ------
     ValueError
         If shapes or values do not fit together, or a spatial axis is empty.
     TypeError
-        If the input is neither float32 nor float64, or an argument has the wrong type.
+        If the input is masked or has a dtype that `conv2d` has not, or an argument has the wrong
+        type.
     OverflowError
         If a size does not fit in 63 bits.
     MemoryError
@@ -74,27 +79,28 @@ def adaptive_avg_pool2d(
     array([[[4. ],
             [4.8]]], dtype=float32)
     """
-    return _average(2, input, output_size, out, threads)
+    return _average(2, input, output_size, layout, out, threads)
 
 
 def adaptive_avg_pool1d(
     input: ArrayLike,
     output_size: OutputSize,
     *,
-    out: FloatArray | None = None,
+    layout: str = "NCHW",
+    out: Array | None = None,
     threads: SupportsIndex | None = None,
-) -> FloatArray:
+) -> Array:
     """Average over as many windows as asked for: `adaptive_avg_pool2d` with one spatial axis.
 
     All that is said there holds here.
 
     Parameters
     ----------
-    input : array_like, (n, c, w) or (c, w), float32 or float64
+    input : array_like, (n, c, w) or (c, w), float, int or bool
         One signal of c channels, or a batch of them.
     output_size : int, None or (int or None,)
         As in `adaptive_avg_pool2d`.
-    out, threads
+    layout, out, threads
         As in `adaptive_avg_pool2d`.
 
     Returns
@@ -108,27 +114,28 @@ def adaptive_avg_pool1d(
     >>> cconv.adaptive_avg_pool1d([[1.0, 3.0, 2.0, 0.0, 5.0]], 2)
     array([[2.        , 2.33333333]])
     """
-    return _average(1, input, output_size, out, threads)
+    return _average(1, input, output_size, layout, out, threads)
 
 
 def adaptive_avg_pool3d(
     input: ArrayLike,
     output_size: OutputSize,
     *,
-    out: FloatArray | None = None,
+    layout: str = "NCHW",
+    out: Array | None = None,
     threads: SupportsIndex | None = None,
-) -> FloatArray:
+) -> Array:
     """Average over as many windows as asked for: `adaptive_avg_pool2d` with three spatial axes.
 
     All that is said there holds here.
 
     Parameters
     ----------
-    input : array_like, (n, c, d, h, w) or (c, d, h, w), float32 or float64
+    input : array_like, (n, c, d, h, w) or (c, d, h, w), float, int or bool
         One volume of c channels, or a batch of them.
     output_size : int, None or three of them
         As in `adaptive_avg_pool2d`.
-    out, threads
+    layout, out, threads
         As in `adaptive_avg_pool2d`.
 
     Returns
@@ -144,7 +151,7 @@ def adaptive_avg_pool3d(
     >>> cconv.adaptive_avg_pool3d(volume, (1, 1, 2))
     array([[[[6.5, 8.5]]]])
     """
-    return _average(3, input, output_size, out, threads)
+    return _average(3, input, output_size, layout, out, threads)
 
 
 @adaptive_pool
@@ -153,22 +160,23 @@ def adaptive_max_pool2d(
     output_size: OutputSize,
     return_indices: bool = False,
     *,
-    out: FloatArray | None = None,
+    layout: str = "NCHW",
+    out: Array | None = None,
     threads: SupportsIndex | None = None,
-) -> FloatArray | Indexed:
+) -> Array | Indexed:
     """Take the greatest element of as many windows as the output is to have.
 
     The windows are those of `adaptive_avg_pool2d`.  A NaN in a window makes its maximum NaN.
 
     Parameters
     ----------
-    input : array_like, (n, c, h, w) or (c, h, w), float32 or float64
+    input : array_like, (n, c, h, w) or (c, h, w), float, int or bool
         One image or a batch of them, with any strides.
     output_size
         As in `adaptive_avg_pool2d`.
     return_indices : bool
         Also give where each maximum was found.
-    out, threads
+    layout, out, threads
         As in `adaptive_avg_pool2d`.
 
     Returns
@@ -195,7 +203,7 @@ def adaptive_max_pool2d(
     >>> cconv.adaptive_max_pool2d(image, (1, 2), return_indices=True)[1]
     array([[[1, 4]]])
     """
-    return _greatest(2, input, output_size, return_indices, out, threads)
+    return _greatest(2, input, output_size, return_indices, layout, out, threads)
 
 
 @adaptive_pool
@@ -204,20 +212,21 @@ def adaptive_max_pool1d(
     output_size: OutputSize,
     return_indices: bool = False,
     *,
-    out: FloatArray | None = None,
+    layout: str = "NCHW",
+    out: Array | None = None,
     threads: SupportsIndex | None = None,
-) -> FloatArray | Indexed:
+) -> Array | Indexed:
     """Greatest elements of as many windows as asked for: `adaptive_max_pool2d`, one spatial axis.
 
     All that is said there holds here.
 
     Parameters
     ----------
-    input : array_like, (n, c, w) or (c, w), float32 or float64
+    input : array_like, (n, c, w) or (c, w), float, int or bool
         One signal of c channels, or a batch of them.
     output_size : int, None or (int or None,)
         As in `adaptive_max_pool2d`.
-    return_indices, out, threads
+    return_indices, layout, out, threads
         As in `adaptive_max_pool2d`.
 
     Returns
@@ -231,7 +240,7 @@ def adaptive_max_pool1d(
     >>> cconv.adaptive_max_pool1d([[1.0, 3.0, 2.0, 0.0, 5.0]], 2)
     array([[3., 5.]])
     """
-    return _greatest(1, input, output_size, return_indices, out, threads)
+    return _greatest(1, input, output_size, return_indices, layout, out, threads)
 
 
 @adaptive_pool
@@ -240,20 +249,21 @@ def adaptive_max_pool3d(
     output_size: OutputSize,
     return_indices: bool = False,
     *,
-    out: FloatArray | None = None,
+    layout: str = "NCHW",
+    out: Array | None = None,
     threads: SupportsIndex | None = None,
-) -> FloatArray | Indexed:
+) -> Array | Indexed:
     """Greatest elements of as many windows as asked for: `adaptive_max_pool2d`, three axes.
 
     All that is said there holds here.
 
     Parameters
     ----------
-    input : array_like, (n, c, d, h, w) or (c, d, h, w), float32 or float64
+    input : array_like, (n, c, d, h, w) or (c, d, h, w), float, int or bool
         One volume of c channels, or a batch of them.
     output_size : int, None or three of them
         As in `adaptive_max_pool2d`.
-    return_indices, out, threads
+    return_indices, layout, out, threads
         As in `adaptive_max_pool2d`.
 
     Returns
@@ -269,24 +279,28 @@ def adaptive_max_pool3d(
     >>> cconv.adaptive_max_pool3d(volume, (1, 1, 2))
     array([[[[13., 15.]]]])
     """
-    return _greatest(3, input, output_size, return_indices, out, threads)
+    return _greatest(3, input, output_size, return_indices, layout, out, threads)
 
 
 def global_avg_pool(
     input: ArrayLike,
     *,
     keepdims: bool = True,
-    out: FloatArray | None = None,
+    layout: str = "NCHW",
+    out: Array | None = None,
     threads: SupportsIndex | None = None,
-) -> FloatArray:
+) -> Array:
     """Average all elements of each channel: ONNX's GlobalAveragePool.
 
     Parameters
     ----------
-    input : array_like, (n, c, *spatial), float32 or float64
+    input : array_like, (n, c, *spatial), float, int or bool
         A batch with 1, 2 or 3 spatial axes, with any strides.
     keepdims : bool
         Keep the spatial axes, with size 1.
+    layout : {'NCHW', 'NHWC'}
+        Whether the channels are before or after the spatial axes; with 'NHWC' input and output are
+        (n, *spatial, c).
     out : ndarray, of the shape and dtype of the result, optional
         Written and returned.  It may have any strides, and may overlap `input`.
     threads : int, optional
@@ -295,7 +309,7 @@ def global_avg_pool(
     Returns
     -------
     ndarray, (n, c, 1, ...) or, without `keepdims`, (n, c)
-        In the input's dtype.
+        In the input's dtype, but float64 for integers and bool.
 
     Raises
     ------
@@ -318,29 +332,30 @@ def global_avg_pool(
     >>> cconv.global_avg_pool(batch, keepdims=False)
     array([[3., 2.]])
     """
-    return _global("global_avg_pool", "avg", input, 0.0, keepdims, out, threads)
+    return _global("global_avg_pool", "avg", input, 0.0, keepdims, layout, out, threads)
 
 
 def global_max_pool(
     input: ArrayLike,
     *,
     keepdims: bool = True,
-    out: FloatArray | None = None,
+    layout: str = "NCHW",
+    out: Array | None = None,
     threads: SupportsIndex | None = None,
-) -> FloatArray:
+) -> Array:
     """Take the greatest element of each channel: ONNX's GlobalMaxPool.
 
     A NaN in a channel makes its maximum NaN.
 
     Parameters
     ----------
-    input, keepdims, out, threads
+    input, keepdims, layout, out, threads
         As in `global_avg_pool`.
 
     Returns
     -------
     ndarray, (n, c, 1, ...) or, without `keepdims`, (n, c)
-        As in `global_avg_pool`, which also says what is raised.
+        In the input's dtype.  What is raised is said in `global_avg_pool`.
 
     Examples
     --------
@@ -349,7 +364,7 @@ def global_max_pool(
     >>> cconv.global_max_pool(np.array([[[1.0, 2.0, 6.0], [5.0, 0.0, 1.0]]]), keepdims=False)
     array([[6., 5.]])
     """
-    return _global("global_max_pool", "max", input, 0.0, keepdims, out, threads)
+    return _global("global_max_pool", "max", input, 0.0, keepdims, layout, out, threads)
 
 
 def global_lp_pool(
@@ -357,20 +372,21 @@ def global_lp_pool(
     *,
     p: float = 2,
     keepdims: bool = True,
-    out: FloatArray | None = None,
+    layout: str = "NCHW",
+    out: Array | None = None,
     threads: SupportsIndex | None = None,
-) -> FloatArray:
+) -> Array:
     """Take the Lp norm of each channel: ONNX's GlobalLpPool.
 
     That is ``(sum |x|**p)**(1/p)``, as in `lp_pool2d`.
 
     Parameters
     ----------
-    input : array_like, (n, c, *spatial), float32 or float64
+    input : array_like, (n, c, *spatial), float, int or bool
         A batch with 1, 2 or 3 spatial axes, with any strides.
     p : float
         The exponent, above 0; inf gives the greatest magnitude.
-    keepdims, out, threads
+    keepdims, layout, out, threads
         As in `global_avg_pool`.
 
     Returns
@@ -386,26 +402,28 @@ def global_lp_pool(
     array([[5., 3.]])
     """
     norm = _arguments.norm("global_lp_pool", "p", p)
-    return _global("global_lp_pool", "lp", input, norm, keepdims, out, threads)
+    return _global("global_lp_pool", "lp", input, norm, keepdims, layout, out, threads)
 
 
 def _average(
     rank: int,
     input: ArrayLike,
     output_size: OutputSize,
-    out: FloatArray | None,
+    layout: str,
+    out: Array | None,
     threads: SupportsIndex | None,
-) -> FloatArray:
+) -> Array:
     function = f"adaptive_avg_pool{rank}d"
     x = _arrays.operand(function, "input", input)
-    shape = _output_shape(function, rank, x.shape, output_size)
+    last, shape = _arguments.adaptive_shape(function, rank, x.shape, output_size, layout)
     count = _threads.resolve(function, threads)
 
-    def compute(result: FloatArray) -> None:
-        images, results = (_arrays.batched(a, rank) for a in (x, result))
+    def compute(result: Array) -> None:
+        images, results = (_arrays.images(a, rank, last) for a in (x, result))
         backend.pool_adaptive("avg", images, results, None, 0.0, count)
 
-    return _arrays.deliver(function, out, shape, x.dtype, (x,), compute)
+    dtype, order = _dtypes.of_average(x.dtype), _arrays.order(x, rank, last)
+    return _arrays.deliver(function, out, shape, dtype, (x,), compute, order)
 
 
 def _greatest(
@@ -413,31 +431,26 @@ def _greatest(
     input: ArrayLike,
     output_size: OutputSize,
     return_indices: bool,
-    out: FloatArray | None,
+    layout: str,
+    out: Array | None,
     threads: SupportsIndex | None,
-) -> FloatArray | Indexed:
+) -> Array | Indexed:
     function = f"adaptive_max_pool{rank}d"
     x = _arrays.operand(function, "input", input)
-    shape = _output_shape(function, rank, x.shape, output_size)
+    last, shape = _arguments.adaptive_shape(function, rank, x.shape, output_size, layout)
     indexed = _check.flag(function, "return_indices", return_indices)
     count = _threads.resolve(function, threads)
+    order = _arrays.order(x, rank, last)
     places = None
     if indexed:
-        places = _arrays.allocate(function, "the indices", shape, np.dtype(np.int64))
+        places = _arrays.allocate(function, "the indices", shape, _dtypes.INT64, order)
 
-    def compute(result: FloatArray) -> None:
-        images, results, indices = (_arrays.batched(a, rank) for a in (x, result, places))
+    def compute(result: Array) -> None:
+        images, results, indices = (_arrays.images(a, rank, last) for a in (x, result, places))
         backend.pool_adaptive("max", images, results, indices, 0.0, count)
 
-    values = _arrays.deliver(function, out, shape, x.dtype, (x,), compute)
+    values = _arrays.deliver(function, out, shape, x.dtype, (x,), compute, order)
     return values if places is None else (values, places)
-
-
-def _output_shape(function: str, rank: int, shape: Shape, output_size: OutputSize) -> Shape:
-    _check.input_rank(function, "input.shape", shape, rank)
-    _check.no_empty_axis(function, shape, rank)
-    sizes = _arguments.adaptive_size(function, output_size, shape[-rank:])
-    return (*shape[:-rank], *sizes)
 
 
 def _global(
@@ -446,19 +459,26 @@ def _global(
     input: ArrayLike,
     p: float,
     keepdims: bool,
-    out: FloatArray | None,
+    layout: str,
+    out: Array | None,
     threads: SupportsIndex | None,
-) -> FloatArray:
+) -> Array:
     x = _arrays.operand(function, "input", input)
     _check.spatial_rank(function, "input.shape", x.shape)
     rank = x.ndim - 2
-    _check.no_empty_axis(function, x.shape, rank)
-    kept = (1,) * rank if _check.flag(function, "keepdims", keepdims) else ()
-    shape = (*x.shape[:2], *kept)
+    last, batch = _arguments.images_shape(function, "input.shape", x.shape, rank, layout)
+    _check.no_empty_axis(function, x.shape, batch[2:])
+    kept = (1,) * rank if _check.flag(function, "keepdims", keepdims) else None
+    shape = batch[:2] if kept is None else _arguments.in_layout(last, batch[:1], batch[1], kept)
     count = _threads.resolve(function, threads)
 
-    def compute(result: FloatArray) -> None:
-        results = result if kept else result[(..., *(np.newaxis,) * rank)]
-        backend.pool_adaptive(kind, x, results, None, p, count)
+    def compute(result: Array) -> None:
+        results = (
+            result[(..., *(np.newaxis,) * rank)]
+            if kept is None
+            else _arrays.images(result, rank, last)
+        )
+        backend.pool_adaptive(kind, _arrays.images(x, rank, last), results, None, p, count)
 
-    return _arrays.deliver(function, out, shape, x.dtype, (x,), compute)
+    dtype = x.dtype if kind == "max" else _dtypes.of_average(x.dtype)
+    return _arrays.deliver(function, out, shape, dtype, (x,), compute)

@@ -6,8 +6,8 @@ from typing import SupportsIndex
 
 from numpy.typing import ArrayLike
 
-from cconv import _arguments, _arrays, _threads
-from cconv._arguments import FloatArray, Ints, Padding, PoolArguments
+from cconv import _arguments, _arrays, _dtypes, _threads
+from cconv._arguments import Array, Ints, Padding, PoolArguments
 from cconv._backend import backend
 
 
@@ -20,9 +20,10 @@ def lp_pool2d(
     *,
     padding: Padding = 0,
     dilation: Ints = 1,
-    out: FloatArray | None = None,
+    layout: str = "NCHW",
+    out: Array | None = None,
     threads: SupportsIndex | None = None,
-) -> FloatArray:
+) -> Array:
     """Take the Lp norm of each window, channel by channel: ONNX's LpPool.
 
     With p = `norm_type`, stride (sh, sw), dilation (dh, dw) and the padding before each axis
@@ -36,23 +37,23 @@ def lp_pool2d(
 
     Parameters
     ----------
-    input : array_like, (n, c, h, w) or (c, h, w), float32 or float64
+    input : array_like, (n, c, h, w) or (c, h, w), float, int or bool
         One image or a batch of them, with any strides.
     norm_type : float
         The exponent p, above 0.  1, 2 and inf, the greatest magnitude, take no powers and are fast.
-    kernel_size, stride, padding, dilation, ceil_mode, out, threads
+    kernel_size, stride, padding, dilation, ceil_mode, layout, out, threads
         As in `max_pool2d`.
 
     Returns
     -------
     ndarray, (n, c, oh, ow) or (c, oh, ow)
-        As in `max_pool2d`, which also says what is raised.  A window without any element of the
-        input gives 0.
+        In the input's dtype, but float64 for integers and bool; else as in `max_pool2d`, which also
+        says what is raised.  A window without any element of the input gives 0.
 
     Notes
     -----
-    Powers and their sum are formed in the dtype of the input, as ONNX's runtimes and torch do: they
-    may overflow to inf, or vanish, where the norm itself would not.
+    Powers and their sum are formed in the dtype of the result, in float32 for float16, as ONNX's
+    runtimes and torch do: they may overflow to inf, or vanish, where the norm itself would not.
 
     See Also
     --------
@@ -72,7 +73,7 @@ def lp_pool2d(
     >>> cconv.lp_pool2d(image, np.inf, 2)
     array([[[4., 4.]]], dtype=float32)
     """
-    where = PoolArguments(kernel_size, stride, padding, dilation, ceil_mode)
+    where = PoolArguments(kernel_size, stride, padding, dilation, ceil_mode, layout)
     return _norm(2, input, norm_type, where, out, threads)
 
 
@@ -85,20 +86,21 @@ def lp_pool1d(
     *,
     padding: Padding = 0,
     dilation: Ints = 1,
-    out: FloatArray | None = None,
+    layout: str = "NCHW",
+    out: Array | None = None,
     threads: SupportsIndex | None = None,
-) -> FloatArray:
+) -> Array:
     """Take the Lp norm of each window: `lp_pool2d` with one spatial axis.
 
     All that is said there holds here.
 
     Parameters
     ----------
-    input : array_like, (n, c, w) or (c, w), float32 or float64
+    input : array_like, (n, c, w) or (c, w), float, int or bool
         One signal of c channels, or a batch of them.
     norm_type : float
         As in `lp_pool2d`.
-    kernel_size, stride, padding, dilation, ceil_mode, out, threads
+    kernel_size, stride, padding, dilation, ceil_mode, layout, out, threads
         As in `max_pool1d`.
 
     Returns
@@ -112,7 +114,7 @@ def lp_pool1d(
     >>> cconv.lp_pool1d([[3.0, -4.0, 0.0, 5.0, 12.0]], 2, 2, stride=1)
     array([[ 5.,  4.,  5., 13.]])
     """
-    where = PoolArguments(kernel_size, stride, padding, dilation, ceil_mode)
+    where = PoolArguments(kernel_size, stride, padding, dilation, ceil_mode, layout)
     return _norm(1, input, norm_type, where, out, threads)
 
 
@@ -125,20 +127,21 @@ def lp_pool3d(
     *,
     padding: Padding = 0,
     dilation: Ints = 1,
-    out: FloatArray | None = None,
+    layout: str = "NCHW",
+    out: Array | None = None,
     threads: SupportsIndex | None = None,
-) -> FloatArray:
+) -> Array:
     """Take the Lp norm of each window: `lp_pool2d` with three spatial axes.
 
     All that is said there holds here.
 
     Parameters
     ----------
-    input : array_like, (n, c, d, h, w) or (c, d, h, w), float32 or float64
+    input : array_like, (n, c, d, h, w) or (c, d, h, w), float, int or bool
         One volume of c channels, or a batch of them.
     norm_type : float
         As in `lp_pool2d`.
-    kernel_size, stride, padding, dilation, ceil_mode, out, threads
+    kernel_size, stride, padding, dilation, ceil_mode, layout, out, threads
         As in `max_pool3d`.
 
     Returns
@@ -153,7 +156,7 @@ def lp_pool3d(
     >>> cconv.lp_pool3d(np.arange(8.0).reshape(1, 2, 2, 2) - 4, 1, 2)
     array([[[[16.]]]])
     """
-    where = PoolArguments(kernel_size, stride, padding, dilation, ceil_mode)
+    where = PoolArguments(kernel_size, stride, padding, dilation, ceil_mode, layout)
     return _norm(3, input, norm_type, where, out, threads)
 
 
@@ -162,19 +165,20 @@ def _norm(
     input: ArrayLike,
     norm_type: float,
     where: PoolArguments,
-    out: FloatArray | None,
+    out: Array | None,
     threads: SupportsIndex | None,
-) -> FloatArray:
+) -> Array:
     function = f"lp_pool{rank}d"
     x = _arrays.operand(function, "input", input)
     p = _arguments.norm(function, "norm_type", norm_type)
     geometry = _arguments.pool_geometry(function, rank, x.shape, where)
     count = _threads.resolve(function, threads)
-    window = geometry.windows
+    window, last = geometry.windows, geometry.channels_last
 
-    def compute(result: FloatArray) -> None:
-        images, results = (_arrays.batched(a, rank) for a in (x, result))
+    def compute(result: Array) -> None:
+        images, results = (_arrays.images(a, rank, last) for a in (x, result))
         ceil_mode = bool(where.ceil_mode)
         backend.pool("lp", images, results, None, *window, ceil_mode, True, 0, p, count)
 
-    return _arrays.deliver(function, out, geometry.output_shape, x.dtype, (x,), compute)
+    dtype, order = _dtypes.of_average(x.dtype), _arrays.order(x, rank, last)
+    return _arrays.deliver(function, out, geometry.output_shape, dtype, (x,), compute, order)

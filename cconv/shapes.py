@@ -136,6 +136,8 @@ def pool_output_shape(
     padding: Padding = 0,
     dilation: Ints = 1,
     ceil_mode: bool = False,
+    *,
+    layout: str = "NCHW",
 ) -> tuple[int, ...]:
     """Give the shape that `max_pool1d`, `avg_pool2d` and the other pools return.
 
@@ -149,7 +151,7 @@ def pool_output_shape(
         how many spatial axes there are.
     kernel_size : int or sequence of int
         Taps of the window along each spatial axis.
-    stride, padding, dilation, ceil_mode
+    stride, padding, dilation, ceil_mode, layout
         As in `max_pool2d`.
 
     Returns
@@ -172,14 +174,14 @@ def pool_output_shape(
     """
     function = "pool_output_shape"
     size = _arguments.shape(function, "input_shape", input_shape)
-    kernel = _arguments.entries(kernel_size)
+    kernel = _check.entries(kernel_size)
     if kernel is None:
         _check.spatial_rank(function, "input_shape", size)
         rank = len(size) - 2
     else:
         _check.spatial_rank(function, "kernel_size", kernel, other_axes=0)
         rank = len(kernel)
-    given = PoolArguments(kernel_size, stride, padding, dilation, ceil_mode)
+    given = PoolArguments(kernel_size, stride, padding, dilation, ceil_mode, layout)
     geometry = _arguments.pool_geometry(function, rank, size, given, name="input_shape")
     _check.total_size(function, geometry.output_shape)
     return geometry.output_shape
@@ -241,7 +243,10 @@ def receptive_field(layers: Sequence[Mapping[str, Any] | Sequence[Any]]) -> Rece
     ReceptiveField(size=(212,), stride=(32,), padding=(90,))
     """
     function = "receptive_field"
-    stack = [_arguments.layer(function, i, layer) for i, layer in enumerate(layers)]
+    given = _check.entries(layers)
+    if given is None:
+        raise TypeError(f"{function}: layers is {layers!r}; expected a sequence of layers")
+    stack = [_arguments.layer(function, i, layer) for i, layer in enumerate(given)]
     ranks = [(i, layer.rank) for i, layer in enumerate(stack) if layer.rank is not None]
     rank = ranks[0][1] if ranks else 1
     for i, other in ranks:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import SupportsIndex
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from cconv import _arguments, _arrays, _threads
-from cconv._arguments import FloatArray, Ints, Padding, UnfoldArguments
+from cconv import _arguments, _arrays, _dtypes, _shape, _threads
+from cconv._arguments import Array, Ints, Padding, UnfoldArguments
 from cconv._backend import backend
 
 
@@ -19,9 +20,9 @@ def unfold(
     padding: Padding = 0,
     stride: Ints = 1,
     *,
-    out: FloatArray | None = None,
+    out: Array | None = None,
     threads: SupportsIndex | None = None,
-) -> FloatArray:
+) -> Array:
     """Copy every window of an image into a column (im2col).
 
     With kernel (kh, kw), stride (sh, sw), dilation (dh, dw), the padding before each axis (bh, bw)
@@ -35,7 +36,7 @@ def unfold(
 
     Parameters
     ----------
-    input : array_like, (n, c, *spatial) or (c, *spatial), float32 or float64
+    input : array_like, (n, c, *spatial) or (c, *spatial), float, int or bool
         One image or a batch of them, with any strides.
     kernel_size : int or sequence of 1 to 3 ints
         Taps of the window along each axis.  Its length says how many spatial axes there are; one
@@ -64,7 +65,8 @@ def unfold(
     ValueError
         If shapes or values do not fit together, or no window fits into the padded input.
     TypeError
-        If an array is neither float32 nor float64, or an argument has the wrong type.
+        If the input is masked or has a dtype that `conv2d` has not, or an argument has the wrong
+        type.
     OverflowError
         If a size does not fit in 63 bits.
     MemoryError
@@ -97,7 +99,7 @@ def unfold(
     window = (kernel, strides, dilations, before, after)
     batched = x.ndim == len(kernel) + 2
 
-    def compute(result: FloatArray) -> None:
+    def compute(result: Array) -> None:
         images = x if batched else x[np.newaxis]
         backend.unfold(images, result if batched else result[np.newaxis], *window, count)
 
@@ -112,9 +114,9 @@ def fold(
     padding: Padding = 0,
     stride: Ints = 1,
     *,
-    out: FloatArray | None = None,
+    out: Array | None = None,
     threads: SupportsIndex | None = None,
-) -> FloatArray:
+) -> Array:
     """Sum columns of windows into an image (col2im): the transpose of `unfold`.
 
     With kernel (kh, kw), stride (sh, sw), dilation (dh, dw), the padding before each axis (bh, bw)
@@ -129,7 +131,7 @@ def fold(
 
     Parameters
     ----------
-    input : array_like, (n, c * K, L) or (c * K, L), float32 or float64
+    input : array_like, (n, c * K, L) or (c * K, L), float, int or bool
         Columns as `unfold` gives them, with any strides: K taps of a window, L windows.
     output_size : int or sequence of 1 to 3 ints
         Size of the image along each axis.  Its length says how many spatial axes there are; one
@@ -144,16 +146,18 @@ def fold(
     Returns
     -------
     ndarray, (n, c, *output_size) or (c, *output_size)
-        In the input's dtype.
+        In the input's dtype if that is a float.  Integers are summed exactly: of 8 bits in int32,
+        others and bool modulo 2**64, in uint64 if they are uint64 and else in int64.
 
     Raises
     ------
     ValueError
         If shapes or values do not fit together, or no window fits into the padded image.
     TypeError
-        If an array is neither float32 nor float64, or an argument has the wrong type.
+        If the input is masked or has a dtype that `conv2d` has not, or an argument has the wrong
+        type.
     OverflowError
-        If a size does not fit in 63 bits.
+        If a size does not fit in 63 bits, or a sum of 8-bit integers perhaps in int32.
     MemoryError
         If the result cannot be allocated.
 
@@ -179,8 +183,14 @@ def fold(
     window = (kernel, strides, dilations, before, after)
     batched = columns.ndim == 3
 
-    def compute(result: FloatArray) -> None:
+    def compute(result: Array) -> None:
         x = columns if batched else columns[np.newaxis]
         backend.fold(x, result if batched else result[np.newaxis], *window, count)
 
-    return _arrays.deliver(function, out, geometry.output_shape, columns.dtype, (columns,), compute)
+    dtype = _dtypes.of_sum((columns.dtype,), None)
+    if dtype is _dtypes.INT32:
+        # No element is in more windows than there are, nor under more taps.
+        counts = map(_shape.output_size, geometry.axes)
+        terms = math.prod(map(min, kernel, counts))
+        _dtypes.bounded(function, {"input": columns}, terms, 0.0, {})
+    return _arrays.deliver(function, out, geometry.output_shape, dtype, (columns,), compute)

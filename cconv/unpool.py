@@ -8,8 +8,8 @@ from typing import Any, NoReturn, SupportsIndex
 import numpy as np
 from numpy.typing import ArrayLike
 
-from cconv import _arguments, _arrays, _check, _threads
-from cconv._arguments import FloatArray, IndexArray, Ints, Padding
+from cconv import _arguments, _arrays, _threads
+from cconv._arguments import Array, IndexArray, Ints, Padding, UnpoolArguments
 from cconv._backend import backend
 from cconv._check import Shape
 
@@ -22,9 +22,10 @@ def max_unpool2d(
     padding: Padding = 0,
     output_size: Sequence[SupportsIndex] | None = None,
     *,
-    out: FloatArray | None = None,
+    layout: str = "NCHW",
+    out: Array | None = None,
     threads: SupportsIndex | None = None,
-) -> FloatArray:
+) -> Array:
     """Put what a max pool found back in its place, and zeros everywhere else.
 
     Channel by channel, with the output's plane in row order::
@@ -35,7 +36,7 @@ def max_unpool2d(
 
     Parameters
     ----------
-    input : array_like, (n, c, h, w) or (c, h, w), float32 or float64
+    input : array_like, (n, c, h, w) or (c, h, w), float, int or bool
         One image or a batch of them, with any strides.
     indices : array_like, of the shape of `input`, of integers
         As `max_pool2d` gives them with ``return_indices=True``.  -1, the index of a window without
@@ -45,6 +46,9 @@ def max_unpool2d(
     output_size : sequence of int, optional
         The spatial shape of the output, or its whole shape: that of the pool's input, which
         several sizes may share with one result.  Any that holds all the places.
+    layout : {'NCHW', 'NHWC'}
+        Whether the channels of input and output are before or after the spatial axes; see
+        `max_pool2d`.
     out : ndarray, of the shape and dtype of the result, optional
         Written and returned.  It may have any strides, and may overlap `input` and `indices`.
     threads : int, optional
@@ -61,8 +65,8 @@ def max_unpool2d(
     ValueError
         If shapes or values do not fit together, or an index is outside the plane of the output.
     TypeError
-        If the input is neither float32 nor float64, `indices` are no integers, or an argument has
-        the wrong type.
+        If the input is masked or has a dtype that `conv2d` has not, `indices` are no integers, or
+        an argument has the wrong type.
     OverflowError
         If a size does not fit in 63 bits.
     MemoryError
@@ -82,7 +86,8 @@ def max_unpool2d(
     array([[[0., 5., 0., 0.],
             [0., 0., 8., 0.]]], dtype=float32)
     """
-    return _unpool(2, input, indices, kernel_size, stride, padding, output_size, out, threads)
+    where = UnpoolArguments(kernel_size, stride, padding, output_size, layout)
+    return _unpool(2, input, indices, where, out, threads)
 
 
 def max_unpool1d(
@@ -93,20 +98,21 @@ def max_unpool1d(
     padding: Padding = 0,
     output_size: Sequence[SupportsIndex] | None = None,
     *,
-    out: FloatArray | None = None,
+    layout: str = "NCHW",
+    out: Array | None = None,
     threads: SupportsIndex | None = None,
-) -> FloatArray:
+) -> Array:
     """Put what a max pool found back in its place: `max_unpool2d` with one spatial axis.
 
     All that is said there holds here.
 
     Parameters
     ----------
-    input : array_like, (n, c, w) or (c, w), float32 or float64
+    input : array_like, (n, c, w) or (c, w), float, int or bool
         One signal of c channels, or a batch of them.
     indices : array_like, of the shape of `input`, of integers
         As `max_pool1d` gives them with ``return_indices=True``.
-    kernel_size, stride, padding, output_size, out, threads
+    kernel_size, stride, padding, output_size, layout, out, threads
         As in `max_unpool2d`.
 
     Returns
@@ -120,7 +126,8 @@ def max_unpool1d(
     >>> cconv.max_unpool1d([[5.0, 7.0]], [[1, 2]], 2, output_size=(5,))
     array([[0., 5., 7., 0., 0.]])
     """
-    return _unpool(1, input, indices, kernel_size, stride, padding, output_size, out, threads)
+    where = UnpoolArguments(kernel_size, stride, padding, output_size, layout)
+    return _unpool(1, input, indices, where, out, threads)
 
 
 def max_unpool3d(
@@ -131,20 +138,21 @@ def max_unpool3d(
     padding: Padding = 0,
     output_size: Sequence[SupportsIndex] | None = None,
     *,
-    out: FloatArray | None = None,
+    layout: str = "NCHW",
+    out: Array | None = None,
     threads: SupportsIndex | None = None,
-) -> FloatArray:
+) -> Array:
     """Put what a max pool found back in its place: `max_unpool2d` with three spatial axes.
 
     All that is said there holds here.
 
     Parameters
     ----------
-    input : array_like, (n, c, d, h, w) or (c, d, h, w), float32 or float64
+    input : array_like, (n, c, d, h, w) or (c, d, h, w), float, int or bool
         One volume of c channels, or a batch of them.
     indices : array_like, of the shape of `input`, of integers
         As `max_pool3d` gives them with ``return_indices=True``.
-    kernel_size, stride, padding, output_size, out, threads
+    kernel_size, stride, padding, output_size, layout, out, threads
         As in `max_unpool2d`.
 
     Returns
@@ -162,38 +170,34 @@ def max_unpool3d(
             [[0., 0.],
              [9., 0.]]]])
     """
-    return _unpool(3, input, indices, kernel_size, stride, padding, output_size, out, threads)
+    where = UnpoolArguments(kernel_size, stride, padding, output_size, layout)
+    return _unpool(3, input, indices, where, out, threads)
 
 
 def _unpool(
     rank: int,
     input: ArrayLike,
     indices: ArrayLike,
-    kernel_size: Ints,
-    stride: Ints | None,
-    padding: Padding,
-    output_size: Sequence[SupportsIndex] | None,
-    out: FloatArray | None,
+    where: UnpoolArguments,
+    out: Array | None,
     threads: SupportsIndex | None,
-) -> FloatArray:
+) -> Array:
     function = f"max_unpool{rank}d"
     x = _arrays.operand(function, "input", input)
-    _check.input_rank(function, "input.shape", x.shape, rank)
+    geometry = _arguments.unpool_geometry(function, rank, x.shape, where)
     places = _arrays.indices(function, "indices", indices, x.shape)
-    size = _arguments.unpooled_size(
-        function, x.shape, kernel_size, stride, padding, output_size, rank
-    )
     count = _threads.resolve(function, threads)
+    shape, last = geometry.output_shape, geometry.channels_last
 
-    def compute(result: FloatArray) -> None:
-        images, results, where = (_arrays.batched(a, rank) for a in (x, result, places))
+    def compute(result: Array) -> None:
+        images, at, results = (_arrays.images(a, rank, last) for a in (x, places, result))
         try:
-            backend.max_unpool(images, where, results, count)
+            backend.max_unpool(images, at, results, count)
         except ValueError:
-            _refuse(function, places, size)
+            _refuse(function, places, results.shape[2:])
 
-    shape = (*x.shape[:-rank], *size)
-    return _arrays.deliver(function, out, shape, x.dtype, (x, places), compute)
+    order = None if out is not None else _arrays.order(x, rank, last)
+    return _arrays.deliver(function, out, shape, x.dtype, (x, places), compute, order)
 
 
 def _refuse(function: str, places: IndexArray, size: Shape) -> NoReturn:

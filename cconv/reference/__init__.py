@@ -7,6 +7,7 @@ arguments (`_core.pyi` says which arrays they take), and shares no code with it.
 
 from cconv.reference.conv import conv
 from cconv.reference.conv_transpose import conv_transpose
+from cconv.reference.filter import filter_extreme
 from cconv.reference.pool import pool
 from cconv.reference.pool_adaptive import pool_adaptive
 from cconv.reference.unfold import fold, unfold
@@ -16,6 +17,7 @@ __all__ = [
     "conv",
     "conv_transpose",
     "cpu_features",
+    "filter_extreme",
     "fold",
     "max_threads",
     "max_unpool",

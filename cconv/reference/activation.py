@@ -1,4 +1,4 @@
-"""Activation functions, in float64; NaN goes through every one of them.
+"""Activation functions, of floats in float64; NaN goes through every one of them.
 
 They are written so that no digits are lost where a result is small, and x * f(x) is 0 wherever
 f(x) is: at -inf, too.
@@ -6,6 +6,7 @@ f(x) is: at -inf, too.
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,9 +16,29 @@ Array = NDArray[np.float64]
 _erfc: Callable[[Array], Array] = np.vectorize(math.erfc, otypes=[np.float64])
 
 
+def store(
+    total: NDArray[Any], out: NDArray[Any], activation: tuple[str | None, float, float]
+) -> None:
+    """Write the activation of sums to `out`, rounded once, or of sums wrapped to its integers."""
+    if out.dtype.kind == "f":
+        out[...] = apply(total, *activation)
+    else:
+        out[...] = apply_to_integers(total.astype(out.dtype), *activation)
+
+
 def apply(x: Array, name: str | None, a: float, b: float) -> Array:
     """Give the activation `name` of x; `a` and `b` are its parameters."""
     return x if name is None else _FUNCTIONS[name](x, a, b)
+
+
+def apply_to_integers(x: NDArray[Any], name: str | None, a: float, b: float) -> NDArray[Any]:
+    """Give 'relu' or 'clip' of integers; infinite limits of 'clip' limit nothing."""
+    if name is None:
+        return x
+    info = np.iinfo(x.dtype)
+    low = 0 if name == "relu" else info.min if a == -math.inf else int(a)
+    high = info.max if name == "relu" or b == math.inf else int(b)
+    return np.clip(x, x.dtype.type(low), x.dtype.type(high))
 
 
 def _sigmoid(x: Array) -> Array:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cconv.reference import activation as activations
-from cconv.reference import taps
+from cconv.reference import sums, taps
 
 Ints = tuple[int, ...]
 
@@ -16,6 +16,7 @@ def conv(
     input: NDArray[Any],
     weight: NDArray[Any],
     bias: NDArray[Any] | None,
+    residual: NDArray[Any] | None,
     out: NDArray[Any],
     stride: Ints,
     dilation: Ints,
@@ -31,20 +32,24 @@ def conv(
     mode, fill = padding
     oc, ic, *kernel = weight.shape
     windows = out.shape[2:]
-    double = np.dtype(np.float64)
-    filters = weight.astype(double).reshape(groups, oc // groups, ic, *kernel)
+    dtype = sums.dtype_for(out.dtype)
+    fill = sums.constant(fill, dtype)
+    filters = weight.astype(dtype).reshape(groups, oc // groups, ic, *kernel)
     with np.errstate(all="ignore"):
-        for image, result in zip(input, out, strict=True):
-            total = np.zeros((groups, oc // groups, math.prod(windows)))
+        for number, (image, result) in enumerate(zip(input, out, strict=True)):
+            total = np.zeros((groups, oc // groups, math.prod(windows)), dtype)
             for tap in np.ndindex(*kernel):
                 if mode == "constant":
                     where = (stride, dilation, before, after)
-                    seen = taps.seen(image, tap, windows, *where, fill, double)
+                    seen = taps.seen(image, tap, windows, *where, fill, dtype)
                 else:
                     seen = taps.mapped(image, tap, windows, stride, dilation, before, mode)
+                    seen = seen.astype(dtype)
                 seen = seen.reshape(groups, ic, math.prod(windows))
                 total += np.einsum("goi,gip->gop", filters[(..., *tap)], seen)
             total = total.reshape(oc, *windows)
             if bias is not None:
-                total += bias.reshape(oc, *(1 for _ in windows))
-            result[...] = activations.apply(total, *activation)
+                total += bias.astype(dtype).reshape(oc, *(1 for _ in windows))
+            if residual is not None:
+                total += residual[number].astype(dtype)
+            activations.store(total, result, activation)

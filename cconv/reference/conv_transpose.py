@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cconv.reference import activation as activations
-from cconv.reference import taps
+from cconv.reference import sums, taps
 
 Ints = tuple[int, ...]
 
@@ -16,6 +16,7 @@ def conv_transpose(
     input: NDArray[Any],
     weight: NDArray[Any],
     bias: NDArray[Any] | None,
+    residual: NDArray[Any] | None,
     out: NDArray[Any],
     stride: Ints,
     dilation: Ints,
@@ -30,11 +31,11 @@ def conv_transpose(
     ic, oc, *kernel = weight.shape
     sizes = out.shape[2:]
     rank = len(sizes)
-    double = np.dtype(np.float64)
-    filters = weight.astype(double).reshape(groups, ic // groups, oc, *kernel)
+    dtype = sums.dtype_for(out.dtype)
+    filters = weight.astype(dtype).reshape(groups, ic // groups, oc, *kernel)
     with np.errstate(all="ignore"):
-        for image, result in zip(input, out, strict=True):
-            total: NDArray[Any] = np.zeros((groups, oc, *sizes))
+        for number, (image, result) in enumerate(zip(input, out, strict=True)):
+            total: NDArray[Any] = np.zeros((groups, oc, *sizes), dtype)
             for tap in np.ndindex(*kernel):
                 # The tap reaches every stride-th output; each is reached from the next input.
                 reach = [k * d - b for k, d, b in zip(tap, dilation, before, strict=True)]
@@ -43,11 +44,13 @@ def conv_transpose(
                 count = total[(0, 0, *into)].shape
                 start = [(r - f) // s for r, f, s in zip(reach, first, stride, strict=True)]
                 ones, zeros = (1,) * rank, (0,) * rank
-                seen = taps.seen(image, zeros, count, ones, ones, tuple(start), zeros, 0.0, double)
+                seen = taps.seen(image, zeros, count, ones, ones, tuple(start), zeros, 0, dtype)
                 seen = seen.reshape(groups, ic // groups, math.prod(count))
                 product = np.einsum("gio,gip->gop", filters[(..., *tap)], seen)
                 total[(..., *into)] += product.reshape(groups, oc, *count)
             total = total.reshape(groups * oc, *sizes)
             if bias is not None:
-                total += bias.reshape(groups * oc, *(1 for _ in sizes))
-            result[...] = activations.apply(total, *activation)
+                total += bias.astype(dtype).reshape(groups * oc, *(1 for _ in sizes))
+            if residual is not None:
+                total += residual[number].astype(dtype)
+            activations.store(total, result, activation)

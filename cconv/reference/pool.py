@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cconv.reference import taps
+from cconv.reference import sums, taps
 
 Ints = tuple[int, ...]
 
@@ -64,16 +64,29 @@ def _extreme(
     window: tuple[Ints, Ints, Ints, Ints, Ints],
 ) -> tuple[NDArray[Any], NDArray[np.int64]]:
     """The best element of each window of an image (c, *spatial), and where in its plane it is."""
-    worst, better = (-np.inf, np.greater) if kind == "max" else (np.inf, np.less)
+    worst = _worst(kind, image.dtype)
+    better = np.greater if kind == "max" else np.less
     best = np.full((image.shape[0], *window[0]), worst, image.dtype)
     places = np.full(best.shape, -1, np.int64)
     for tap in touching:
         seen = taps.seen(image, tap, *window, worst, image.dtype)
         place = np.broadcast_to(taps.places(image.shape[1:], tap, *window), places.shape)
-        wins = better(seen, best) | (np.isnan(seen) & ~np.isnan(best)) | (places < 0)
+        wins = better(seen, best) | (places < 0)
+        if image.dtype.kind == "f":
+            wins |= np.isnan(seen) & ~np.isnan(best)
         wins &= place >= 0
         best[wins], places[wins] = seen[wins], place[wins]
     return best, places
+
+
+def _worst(kind: str, dtype: np.dtype[Any]) -> Any:
+    """What a window without elements gives: the lowest of the dtype for max, else the highest."""
+    if dtype.kind == "f":
+        return -np.inf if kind == "max" else np.inf
+    if dtype.kind == "b":
+        return kind == "min"
+    info = np.iinfo(dtype)
+    return info.min if kind == "max" else info.max
 
 
 def _norm(
@@ -90,8 +103,7 @@ def _norm(
             np.maximum(total, size, out=total)
         else:
             total += size**p
-    # What the sum overflows to in the dtype of the image, it overflows to on the core.
-    return total if p == np.inf else total.astype(image.dtype).astype(total.dtype) ** (1 / p)
+    return total if p == np.inf else sums.rounded_as_powers(total, image.dtype) ** (1 / p)
 
 
 def _touching(

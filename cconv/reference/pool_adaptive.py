@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cconv import _shape
+from cconv.reference import sums
 
 
 def pool_adaptive(
@@ -44,8 +45,7 @@ def _reduce(kind: str, terms: NDArray[Any], p: float) -> NDArray[Any]:
     size = abs(terms.astype(np.float64))
     if p == np.inf:
         return size.max(2)
-    # What the sum overflows to in the dtype of the terms, it overflows to on the core.
-    return _sum(size**p).astype(terms.dtype).astype(size.dtype) ** (1 / p)
+    return sums.rounded_as_powers(_sum(size**p), terms.dtype) ** (1 / p)
 
 
 def _sum(terms: NDArray[np.float64]) -> NDArray[np.float64]:

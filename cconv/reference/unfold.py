@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from cconv import _shape
 from cconv._shape import Axis
-from cconv.reference import taps
+from cconv.reference import sums, taps
 
 Ints = tuple[int, ...]
 Index = tuple[Any, ...]  # of every channel, and one array a spatial axis
@@ -51,13 +51,13 @@ def fold(
     del threads
     axes = list(map(Axis, out.shape[2:], kernel, stride, dilation, before, after))
     count = math.prod(kernel)
-    total = np.zeros(out.shape)
+    total = np.zeros(out.shape, sums.dtype_for(out.dtype))
     with np.errstate(all="ignore"):
         for tap, inside, windows in _touching(axes):
             rows = input[:, _flat(tap, kernel) :: count]
             rows = rows.reshape(*out.shape[:2], *map(_shape.output_size, axes))
-            total[inside] += rows[windows]
-        out[...] = total
+            total[inside] += rows[windows].astype(total.dtype)
+        out[...] = total.astype(out.dtype)
 
 
 def _touching(axes: list[Axis]) -> Iterator[tuple[Ints, Index, Index]]:
