@@ -40,7 +40,7 @@ POOL: dict[str, dict[int, Any]] = {"max": MAX_POOL, "min": MIN_POOL, "avg": AVG_
 LP_POOL = {1: cconv.lp_pool1d, 2: cconv.lp_pool2d, 3: cconv.lp_pool3d}
 OUT_LAYOUTS = ["none", "contiguous", "fortran", "channels_last", "scattered"]
 LAYOUTS = [*OUT_LAYOUTS[1:], "broadcast", "unaligned", "readonly"]
-CANARY = 1234.5
+CANARY = 1234.0  # also in integers and in float16
 SHARE = max(1, int(os.environ.get("CCONV_TEST_SHARE", "1")))
 CORE: Any = _backend.backend if _backend.name == "c" else None
 MAX_THREADS = 7
@@ -445,7 +445,7 @@ def reference_conv(
 ) -> Array:
     """The NumPy reference called directly, whichever backend is in use."""
     out = np.empty(case.out_shape, x.dtype)
-    reference.conv(x, w, bias, out, *case.backend_arguments, activation, 1)
+    reference.conv(x, w, bias, None, out, *case.backend_arguments, activation, 1)
     return out
 
 
@@ -513,7 +513,7 @@ def check_conv_scratch(case: ConvCase, x: Array, w: Array, bias: Array | None) -
     out = np.empty(case.out_shape, case.dtype)
     for threads in (1, MAX_THREADS):
         nbytes = CORE.conv_workspace_nbytes(
-            x, w, bias, out, *case.backend_arguments, (None, 0.0, 0.0), threads
+            x, w, bias, None, out, *case.backend_arguments, (None, 0.0, 0.0), threads
         )
         assert nbytes / threads <= CORE.build_info()["cache_l2"] / 2
 

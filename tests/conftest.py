@@ -7,6 +7,9 @@ import cases
 import pytest
 from hypothesis import HealthCheck, settings
 
+# Needs torch, onnx and SciPy; runs when it is named: pytest tests/conformance.
+collect_ignore = ["conformance"]
+
 settings.register_profile(
     "cconv",
     max_examples=cases.examples(400),

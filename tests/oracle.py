@@ -2,7 +2,8 @@
 
 cconv.reference loops over the taps of the kernel and moves whole images; this one loops over
 output positions, gathers the window of each and sums it in np.longdouble, which is exact for
-integers up to 2**53 everywhere and up to 2**64 on x86. It is written from the formulas of the
+integers up to 2**53 everywhere and up to 2**64 on x86; with dtype=object it sums Python's ints,
+which are exact without a limit. It is written from the formulas of the
 interface and shares no code with the package. `positions` restricts the work to some output
 positions of a large case.
 """
@@ -64,19 +65,21 @@ def conv(
     pads: Pads,
     groups: int = 1,
     positions: Positions | None = None,
+    dtype: npt.DTypeLike = np.longdouble,
+    fill: float = 0,
 ) -> Array:
     """Convolution of x (n, c, *spatial) with w (oc, c/groups, *k): an array (n, oc, positions).
 
-    A tap on padding contributes w * 0.
+    A tap on padding contributes w * fill.
     """
-    x, w = np.asarray(x, np.longdouble), np.asarray(w, np.longdouble)
+    x, w = np.asarray(x, dtype), np.asarray(w, dtype)
     n, c, *spatial = x.shape
     oc, _, *kernel = w.shape
     filters = w.reshape(groups, oc // groups, w[0].size)
     geometry = list(zip(spatial, kernel, stride, dilation, pads, strict=True))
     if positions is None:
         positions = np.ndindex(*(window_count(i, k, s, d, *pad) for i, k, s, d, pad in geometry))
-    columns = [np.zeros((n, oc, 0), np.longdouble)]
+    columns = [np.zeros((n, oc, 0), dtype)]
     with np.errstate(all="ignore"):
         for position in positions:
             taps = [
@@ -84,7 +87,7 @@ def conv(
                 for p, (_, k, s, d, pad) in zip(position, geometry, strict=True)
             ]
             inside = [(t >= 0) & (t < i) for t, i in zip(taps, spatial, strict=True)]
-            window = np.zeros((n, c, *kernel), np.longdouble)
+            window = np.full((n, c, *kernel), fill, dtype)
             target = np.ix_(range(n), range(c), *(np.flatnonzero(ok) for ok in inside))
             read = [t[ok] for t, ok in zip(taps, inside, strict=True)]
             source = np.ix_(range(n), range(c), *read)
@@ -92,7 +95,7 @@ def conv(
             windows = window.reshape(n, groups, filters.shape[2])
             columns.append(np.einsum("ngk,gok->ngo", windows, filters).reshape(n, oc, 1))
     y = np.concatenate(columns, axis=2)
-    return y if bias is None else y + np.asarray(bias, np.longdouble)[:, None]
+    return y if bias is None else y + np.asarray(bias, dtype)[:, None]
 
 
 def pool(
@@ -107,6 +110,7 @@ def pool(
     divisor: int | None = None,
     positions: Positions | None = None,
     p: float = 2,
+    dtype: npt.DTypeLike = np.longdouble,
 ) -> Array:
     """'max', 'min', 'avg' or 'lp' pooling of x (n, c, *spatial): an array (n, c, positions).
 
@@ -114,14 +118,14 @@ def pool(
     (count_include_pad), else by the number of taps on input. Taps beyond the declared pad, which
     ceil mode may give the last window, and taps on cropped elements count for nothing.
     """
-    x = np.asarray(x, np.longdouble)
+    x = np.asarray(x, dtype)
     n, c, *spatial = x.shape
     geometry = list(zip(spatial, kernel, stride, dilation, pads, strict=True))
     if positions is None:
         positions = np.ndindex(
             *(window_count(i, k, s, d, *pad, ceil) for i, k, s, d, pad in geometry)
         )
-    columns = [np.zeros((n, c, 0), np.longdouble)]
+    columns = [np.zeros((n, c, 0), dtype)]
     with np.errstate(all="ignore"):
         for position in positions:
             taps, counted = [], 1
@@ -142,7 +146,7 @@ def pool(
                 column = (abs(window) ** p).sum(axis=2) ** (1 / np.longdouble(p))
             else:
                 count = divisor or (counted if count_include_pad else window.shape[2])
-                column = window.sum(axis=2) / np.longdouble(count)
+                column = window.sum(axis=2).astype(np.longdouble) / np.longdouble(count)
             columns.append(column.reshape(n, c, 1))
     return np.concatenate(columns, axis=2)
 

@@ -290,88 +290,6 @@ def test_sum_is_one_chain_of_multiply_adds(
     assert_same_bits(CONV[2](x, w, bias, algorithm="direct"), total + bias[:, None, None])
 
 
-# ------------------------------------------------------------------------------------- identities
-
-
-def integer_case(rank: int, **changes: Any) -> ConvCase:
-    case = ConvCase(
-        "float32", 2, 4, 6, 1, (5, 6, 23)[-rank:], (2, 3, 3)[-rank:], (1, 1, 1)[-rank:],
-        (1, 1, 1)[-rank:], ((0, 0),) * rank, seed=3,
-    )  # fmt: skip
-    return replace(case, **changes)
-
-
-def data_of(case: ConvCase) -> tuple[cases.Array, cases.Array, cases.Array]:
-    x, w, bias = cases.conv_data(case, np.random.default_rng(case.seed))
-    assert bias is not None
-    return x, w, bias
-
-
-@pytest.mark.parametrize("rank", RANKS)
-def test_delta_kernel_is_the_identity(rank: int) -> None:
-    x, _, _ = data_of(integer_case(rank))
-    delta = np.zeros((4, 1, *(3,) * rank), "f4")
-    delta[(slice(None), 0, *(1,) * rank)] = 1
-    assert_same_bits(CONV[rank](x, delta, padding="same", groups=4), x)
-
-
-@pytest.mark.parametrize("rank", RANKS)
-def test_kernel_of_one_tap_is_a_matrix_product(rank: int) -> None:
-    x, w, bias = data_of(integer_case(rank, kernel=(1,) * rank))
-    product = np.moveaxis(np.tensordot(w[(..., *(0,) * rank)], x, (1, 1)), 0, 1)
-    expected = product + bias.reshape(-1, *(1,) * rank) + np.float32(0)
-    assert_same_bits(CONV[rank](x, w, bias), expected)
-
-
-@pytest.mark.parametrize("rank", RANKS)
-def test_dilation_is_a_kernel_stuffed_with_zeros(rank: int) -> None:
-    x, w, bias = data_of(integer_case(rank))
-    stuffed = np.zeros((*w.shape[:2], *(2 * (k - 1) + 1 for k in w.shape[2:])), w.dtype)
-    stuffed[(..., *(slice(None, None, 2),) * rank)] = w
-    y = CONV[rank](x, w, bias, dilation=2, padding=1)
-    assert_same_bits(y, CONV[rank](x, stuffed, bias, padding=1))
-
-
-@pytest.mark.parametrize("rank", RANKS)
-def test_padding_is_explicit_zeros(rank: int) -> None:
-    x, w, bias = data_of(integer_case(rank))
-    pads = ((2, 0), (0, 3), (1, 2))[-rank:]
-    padded = np.pad(x, ((0, 0), (0, 0), *pads))
-    assert_same_bits(CONV[rank](x, w, bias, padding=pads), CONV[rank](padded, w, bias))
-
-
-@pytest.mark.parametrize("rank", RANKS)
-def test_negative_padding_crops(rank: int) -> None:
-    x, w, bias = data_of(integer_case(rank))
-    pads = ((-1, 0), (0, -2), (-2, -1))[-rank:]
-    cut = tuple(slice(-b, n + a) for n, (b, a) in zip(x.shape[2:], pads, strict=True))
-    cropped = x[(slice(None), slice(None), *cut)]
-    assert_same_bits(CONV[rank](x, w, bias, padding=pads), CONV[rank](cropped, w, bias))
-
-
-@pytest.mark.parametrize("rank", RANKS)
-def test_stride_takes_every_nth_output(rank: int) -> None:
-    x, w, bias = data_of(integer_case(rank))
-    every = (slice(None), slice(None), *(slice(None, None, 2),) * rank)
-    whole = CONV[rank](x, w, bias, padding=1)
-    assert_same_bits(CONV[rank](x, w, bias, padding=1, stride=2), whole[every].copy())
-
-
-@pytest.mark.parametrize("rank", RANKS)
-def test_groups_are_separate_convolutions(rank: int) -> None:
-    x, w, bias = data_of(integer_case(rank, groups=2))
-    first = CONV[rank](x[:, :2], w[:3], bias[:3])
-    second = CONV[rank](x[:, 2:], w[3:], bias[3:])
-    assert_same_bits(CONV[rank](x, w, bias, groups=2), np.concatenate([first, second], axis=1))
-
-
-@pytest.mark.parametrize("rank", RANKS)
-def test_convolution_is_linear(rank: int) -> None:
-    x, w, _ = data_of(integer_case(rank))
-    y, _, _ = data_of(integer_case(rank, seed=4))
-    assert np.array_equal(CONV[rank](2 * x - 3 * y, w), 2 * CONV[rank](x, w) - 3 * CONV[rank](y, w))
-
-
 # ---------------------------------------------------------------------------------- special values
 
 
@@ -453,6 +371,19 @@ def test_overflow_gives_infinity(dtype: str) -> None:
 
 
 # ------------------------------------------------------------------------------- arrays taken
+
+
+def integer_case(rank: int) -> ConvCase:
+    return ConvCase(
+        "float32", 2, 4, 6, 1, (5, 6, 23)[-rank:], (2, 3, 3)[-rank:], (1, 1, 1)[-rank:],
+        (1, 1, 1)[-rank:], ((0, 0),) * rank, seed=3,
+    )  # fmt: skip
+
+
+def data_of(case: ConvCase) -> tuple[cases.Array, cases.Array, cases.Array]:
+    x, w, bias = cases.conv_data(case, np.random.default_rng(case.seed))
+    assert bias is not None
+    return x, w, bias
 
 
 @pytest.mark.parametrize("rank", RANKS)

@@ -177,8 +177,8 @@ def rank(module: str) -> int:
         return 5
     if not head.startswith("_") and head != "reference":
         return FAMILY_FILE
-    # _threads asks the backend how many threads there are.
-    return {"_threads": 3, "_backend": 2, "_core": 1, "reference": 1}.get(head, 0)
+    # _threads asks the backend how many threads there are, _passes has it filter.
+    return {"_threads": 3, "_passes": 3, "_backend": 2, "_core": 1, "reference": 1}.get(head, 0)
 
 
 def _absolute(node: ast.ImportFrom, name: str) -> str:

@@ -213,7 +213,7 @@ ERRORS: dict[str, tuple[type[Exception], dict[str, Any], str]] = {
     "kernel": (ValueError, {"kernel_size": 0}, "kernel_size is 0; expected at least 1"),
     "padding": (ValueError, {"padding": "full"}, "padding is 'full'; expected 'valid'"),
     "empty": (ValueError, {"kernel_size": 9}, "the output has no element along h"),
-    "dtype": (TypeError, {"input": np.ones((1, 1, 4, 4), int)}, "input has dtype int64"),
+    "dtype": (TypeError, {"input": np.ones((1, 1, 4, 4), "c8")}, "input has dtype complex64"),
     "ceil_mode": (TypeError, {"ceil_mode": 0}, "ceil_mode is 0; expected True or False"),
     "threads": (ValueError, {"threads": 0}, "threads is 0; expected at least 1"),
 }

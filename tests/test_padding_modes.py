@@ -275,7 +275,7 @@ ERRORS: dict[str, tuple[type[Exception], Callable[[], Any], list[str]]] = {
     ),
     "value far too large": (
         OverflowError, lambda: conv(X, W, padding_mode="constant", padding_value=10**400),
-        ["padding_value", "float64"],
+        ["padding_value", "float64", "expected less than"],
     ),
     "empty axis": (
         ValueError, lambda: conv(ones(1, 2, 0, 9), W, padding=2, padding_mode="replicate"),
@@ -303,6 +303,6 @@ def test_the_backends_check_an_empty_axis(core: Any) -> None:
     x, out = np.ones((1, 1, 0)), np.ones((1, 1, 2))
     with pytest.raises(ValueError, match="input"):
         core.conv(
-            x, np.ones((1, 1, 3)), None, out, (1,), (1,), (2,), (2,), ("reflect", 0.0), 1,
+            x, np.ones((1, 1, 3)), None, None, out, (1,), (1,), (2,), (2,), ("reflect", 0.0), 1,
             (None, 0.0, 0.0), 1,
         )  # fmt: skip

@@ -85,6 +85,7 @@ ERRORS: dict[str, tuple[type[Exception], Callable[[], Any], list[str]]] = {
     "no kernel": (
         ValueError, lambda: receptive_field([(3,), {"stride": 2}]), ["layers[1]", "'kernel_size'"],
     ),
+    "no sequence": (TypeError, lambda: receptive_field(3), ["layers is 3", "expected a sequence"]),
     "a number": (TypeError, lambda: receptive_field([3]), ["layers[0] is 3", "kernel_size"]),
     "a word": (TypeError, lambda: receptive_field(["conv"]), ["layers[0] is 'conv'"]),
     "empty": (TypeError, lambda: receptive_field([()]), ["layers[0] is ()"]),
