@@ -15,16 +15,19 @@ EMBED_FLAGS := -O2 -std=c11 -Wall -Wextra -Wshadow -Werror -Isrc_c/include -Isrc
 SANITIZERS := address,undefined
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint format asan embed clean
+.PHONY: help demo test conformance lint format asan embed clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.core ## run a photograph through two layers on the compiled core, write a picture (IMAGE=...)
 	$(BIN)/python -m cconv demo $(IMAGE)
 
 test: $(VENV)/.core $(VENV)/.test ## run all tests on the compiled core (PYTEST_ARGS='-k pool')
 	CCONV_REQUIRE_EXT=1 $(BIN)/python -m pytest $(PYTEST_ARGS)
+
+conformance: $(VENV)/.core $(VENV)/.conformance ## compare with ONNX, PyTorch and SciPy
+	CCONV_REQUIRE_EXT=1 $(BIN)/python -m pytest tests/conformance $(PYTEST_ARGS)
 
 lint: $(VENV)/.core $(VENV)/.lint ## check style and types: ruff, clang-format, cython-lint, mypy
 	$(BIN)/ruff check
@@ -88,6 +91,10 @@ $(VENV)/.core: $(VENV)/.python pyproject.toml setup.py $(CORE_FILES)
 
 $(VENV)/.test: $(VENV)/.python pyproject.toml
 	$(PIP) install --group test
+	touch $@
+
+$(VENV)/.conformance: $(VENV)/.python pyproject.toml
+	$(PIP) install --group conformance
 	touch $@
 
 $(VENV)/.lint: $(VENV)/.python pyproject.toml
