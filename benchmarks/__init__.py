@@ -1,0 +1,1 @@
+"""Benchmarks of cconv: frozen workloads, other libraries side by side, and their pictures."""
