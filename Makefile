@@ -4,6 +4,7 @@ PYTHON ?= python3
 CC ?= cc
 EMBED_COMPILERS ?= gcc clang
 PYTEST_ARGS ?=
+PEERS_ARGS ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -15,7 +16,7 @@ EMBED_FLAGS := -O2 -std=c11 -Wall -Wextra -Wshadow -Werror -Isrc_c/include -Isrc
 SANITIZERS := address,undefined
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test conformance lint format asan embed clean
+.PHONY: help demo test conformance peers lint format asan embed clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,6 +29,11 @@ test: $(VENV)/.core $(VENV)/.test ## run all tests on the compiled core (PYTEST_
 
 conformance: $(VENV)/.core $(VENV)/.conformance ## compare with ONNX, PyTorch and SciPy
 	CCONV_REQUIRE_EXT=1 $(BIN)/python -m pytest tests/conformance $(PYTEST_ARGS)
+
+peers: $(VENV)/.core $(VENV)/.peers ## time cconv beside other libraries, draw pictures (PEERS_ARGS='--only resnet50')
+	@mkdir -p build/peers
+	$(BIN)/python -m benchmarks.peers --json build/peers/peers.json $(PEERS_ARGS); status=$$?; \
+		[ $$status -gt 1 ] || $(BIN)/python -m benchmarks.pictures build/peers/peers.json && exit $$status
 
 lint: $(VENV)/.core $(VENV)/.lint ## check style and types: ruff, clang-format, cython-lint, mypy
 	$(BIN)/ruff check
@@ -69,7 +75,7 @@ embed: ## build the core and its example program without Python, with gcc and wi
 clean: ## remove everything the other targets made
 	rm -rf $(VENV) build dist *.egg-info cconv/_build_config.py cconv/_core*.so cconv-demo.png
 	rm -rf .hypothesis .mypy_cache .pytest_cache .ruff_cache
-	find cconv tests -name __pycache__ -prune -exec rm -rf {} +
+	find benchmarks cconv tests -name __pycache__ -prune -exec rm -rf {} +
 
 # Set-up, once each. An edit of a Python file needs nothing; one of the core's files builds it again.
 
@@ -95,6 +101,10 @@ $(VENV)/.test: $(VENV)/.python pyproject.toml
 
 $(VENV)/.conformance: $(VENV)/.python pyproject.toml
 	$(PIP) install --group conformance
+	touch $@
+
+$(VENV)/.peers: $(VENV)/.python pyproject.toml
+	$(PIP) install --group peers
 	touch $@
 
 $(VENV)/.lint: $(VENV)/.python pyproject.toml

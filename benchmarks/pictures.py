@@ -1,0 +1,165 @@
+"""Pictures of a run: the roofline and the ratios, ``python -m benchmarks.pictures FILE``.
+
+FILE is what ``python -m benchmarks.peers --json FILE`` wrote. Every row is in the pictures, the
+lost ones in a colour of their own. Drawn on the Agg canvas without pyplot, like the demo's.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.report import verdict
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["main", "ratios", "roofline"]
+
+COLOURS = {"win": "#1a7f5a", "tie": "#8a8f98", "LOSS": "#c2410c", "no peer": "#3b6fb6"}
+INK, FAINT = "#1b1f24", "#66707a"
+ROW = 0.16  # inches of a row in the chart of ratios
+DPI = 120
+
+
+def _figure(width: float, height: float, title: str, run: dict[str, Any]) -> "Figure":
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), dpi=DPI, facecolor="white", layout="constrained")
+    FigureCanvasAgg(figure)
+    threads = f"{run['threads']} thread{'s' if run['threads'] > 1 else ''}"
+    versions = ", ".join(f"{name} {v.split(',')[0]}" for name, v in run["versions"].items() if v)
+    figure.suptitle(
+        f"{title}\n{run['date']}, {run['processor']}, {run['dtype']}, {threads}\n{versions}",
+        size=9,
+        color=INK,
+    )
+    return figure
+
+
+def roofline(run: dict[str, Any]) -> "Figure":
+    """Draw each row with operations at its intensity and rate, below the roof.
+
+    Parameters
+    ----------
+    run : dict
+        The document of a run; it needs a peak.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Ready for ``savefig``.
+    """
+    peak, bandwidth, mode = run["peak"], run["bandwidth"], run["modes"]["cconv"]
+    figure = _figure(9.0, 6.0, f"Roofline of cconv ({mode})", run)
+    axes = figure.add_subplot()
+    rows = [row for row in run["rows"] if row["flops"] and "cconv" in row["libraries"]]
+    for word, colour in COLOURS.items():
+        chosen = [row for row in rows if verdict(row["ratio"]) == word]
+        if chosen:
+            axes.scatter(
+                [row["flops"] / row["bytes"] for row in chosen],
+                [row["flops"] / row["libraries"]["cconv"]["median"] / 1e9 for row in chosen],
+                s=16,
+                color=colour,
+                label=f"{word}: {len(chosen)}",
+                zorder=3,
+            )
+    intensities = [row["flops"] / row["bytes"] for row in rows] + [peak / bandwidth]
+    ends = [min(intensities) / 2, peak / bandwidth, 2 * max(intensities)]
+    roof = [min(peak, bandwidth * x) / 1e9 for x in ends]
+    label = f"{peak / 1e9:.0f} GFLOP/s, {bandwidth / 1e9:.0f} GB/s, measured in this run"
+    axes.plot(ends, roof, color=INK, linewidth=1.2, label=label)
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    axes.set_xlabel("operations of the plain sum / least bytes")
+    axes.set_ylabel("GFLOP/s, median")
+    axes.grid(True, which="major", color="#e4e7eb", linewidth=0.6)
+    axes.legend(fontsize=8, frameon=False)
+    return figure
+
+
+def ratios(run: dict[str, Any]) -> "Figure":
+    """Draw the ratio of each row that has a peer, best first, with the range of its rounds.
+
+    Parameters
+    ----------
+    run : dict
+        The document of a run.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Ready for ``savefig``.
+    """
+    rows = sorted((r for r in run["rows"] if r["ratio"] is not None), key=lambda r: r["ratio"])
+    title = f"cconv ({run['modes']['cconv']}) against the best peer of each row: times as fast"
+    figure = _figure(9.0, 1.6 + ROW * max(len(rows), 4), title, run)
+    axes = figure.add_subplot()
+    for place, row in enumerate(rows):
+        colour, ratio = COLOURS[verdict(row["ratio"])], row["ratio"]
+        axes.plot([1.0, ratio], [place, place], color=colour, linewidth=2.5)
+        axes.plot([row["ratio_low"], row["ratio_high"]], [place, place], color=INK, linewidth=0.7)
+        axes.plot([ratio], [place], "o", color=colour, markersize=4)
+        note = f"{ratio:.2f}  {row['best_peer']}"
+        at = max(ratio, row["ratio_high"], 1.0)
+        axes.annotate(
+            note,
+            (at, place),
+            xytext=(5, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=6,
+            color=FAINT,
+        )
+    axes.axvline(1.0, color=INK, linewidth=0.8)
+    axes.set_xscale("log")
+    axes.set_yticks(range(len(rows)), [row["name"] for row in rows], fontsize=6)
+    axes.set_ylim(-1, max(len(rows), 1))
+    axes.margins(x=0.15)
+    axes.set_xlabel("time of the best peer / time of cconv, medians; left of 1 cconv is slower")
+    axes.grid(True, axis="x", which="major", color="#e4e7eb", linewidth=0.6)
+    return figure
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        Those of the command line by default.
+
+    Returns
+    -------
+    int
+        0, or 2 when the figures cannot be read.
+    """
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.pictures",
+        description="Draw the roofline and the ratios of a run of benchmarks.peers.",
+    )
+    parser.add_argument("figures", type=Path, help="what benchmarks.peers --json wrote")
+    parser.add_argument("--to", type=Path, help="folder for the pictures; that of the figures")
+    options = parser.parse_args(arguments)
+    try:
+        run = json.loads(options.figures.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        print(f"benchmarks.pictures: error: {error}", file=sys.stderr)
+        return 2
+    folder, stem = options.to or options.figures.parent, options.figures.stem
+    pictures = {"ratios": ratios(run)}
+    if run["peak"] and any(row["flops"] for row in run["rows"]):
+        pictures["roofline"] = roofline(run)
+    for name, figure in pictures.items():
+        target = folder / f"{stem}-{name}.png"
+        figure.savefig(target)
+        print(f"wrote {target}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,237 @@
+"""A process for each library, and one that measures the machine.
+
+The thread pools of one library spin for a while after a call and would slow the next one down, so
+no two libraries share a process, and no two processes work at the same time.
+"""
+
+import contextlib
+import multiprocessing
+import os
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from multiprocessing.connection import Connection
+from typing import Any
+
+import numpy as np
+
+from benchmarks.libraries import LIBRARIES, Declined
+from benchmarks.workloads import Workload
+
+__all__ = ["Machine", "Worker", "time_blocks"]
+
+BLOCK_SECONDS = 2e-3  # one timed block of calls; far above the clock's resolution
+WARM_SHARE = 0.2  # of a turn, before it is timed: caches, clock and thread pool come back
+COPY_BYTES = 1 << 27  # read and written by one sample of the bandwidth
+
+
+def time_blocks(call: Callable[[], object], seconds: float) -> list[float]:
+    """Time a call in blocks of at least 2 ms, after warming up.
+
+    Parameters
+    ----------
+    call : callable
+        What is timed; its result is dropped.
+    seconds : float
+        Time to spend, a fifth more for warming up. One call and one block are always run.
+
+    Returns
+    -------
+    list of float
+        Seconds a call, one entry a block.
+    """
+    clock = time.perf_counter
+    fastest = float("inf")
+    warm_until = clock() + WARM_SHARE * seconds
+    while True:
+        start = clock()
+        call()
+        end = clock()
+        fastest = min(fastest, end - start)
+        if end >= warm_until:
+            break
+    block = max(1, -int(-BLOCK_SECONDS // fastest)) if fastest > 0 else 1000
+    times = []
+    finish = clock() + seconds
+    while not times or clock() < finish:
+        start = clock()
+        for _ in range(block):
+            call()
+        times.append((clock() - start) / block)
+    return times
+
+
+class Machine:
+    """The peak of multiply-adds and the bandwidth of memory; a library to its process.
+
+    The peak is the core's loop of independent accumulators. The bandwidth is `numpy.copyto` of
+    128 MiB, a part a thread, reading and writing counted.
+
+    Parameters
+    ----------
+    threads : int
+        Of both.
+    dtype : {'float32', 'float64'}
+        Of the peak.
+    """
+
+    def __init__(self, threads: int, dtype: str) -> None:
+        from cconv import _measure
+
+        self._peak = _measure.FmaPeak(dtype, threads)
+        self._pool = ThreadPoolExecutor(threads)
+        source, target = np.ones(COPY_BYTES, np.uint8), np.zeros(COPY_BYTES, np.uint8)
+        self._parts = list(
+            zip(np.array_split(target, threads), np.array_split(source, threads), strict=True)
+        )
+
+    def sample(self) -> tuple[float | None, float]:
+        """Measure both once.
+
+        Returns
+        -------
+        peak : float or None
+            Operations a second; None without the compiled core.
+        bandwidth : float
+            Bytes a second.
+        """
+        self._peak.sample()
+        start = time.perf_counter()
+        for done in [self._pool.submit(np.copyto, *part) for part in self._parts]:
+            done.result()
+        bandwidth = 2 * COPY_BYTES / (time.perf_counter() - start)
+        return (self._peak.rates[-1] if self._peak.rates else None), bandwidth
+
+
+def serve(pipe: Connection, name: str, threads: int, dtype: str, processors: set[int]) -> None:
+    """Answer the questions of a `Worker` until it says stop.
+
+    Parameters
+    ----------
+    pipe : Connection
+        Takes (question, argument), gives (answer, value).
+    name : str
+        Of the library, or ``'machine'``.
+    threads : int
+        For every call.
+    dtype : {'float32', 'float64'}
+        Of every array.
+    processors : set of int
+        Where to run; empty for anywhere.
+    """
+    if processors:
+        os.sched_setaffinity(0, processors)
+    try:
+        library: Any = Machine(threads, dtype) if name == "machine" else LIBRARIES[name](threads)
+    except Exception as error:  # an ImportError, or a library that breaks while it is loaded
+        pipe.send(("missing", f"{type(error).__name__}: {error}"))
+        return
+    pipe.send(("ready", (getattr(library, "version", ""), getattr(library, "mode", ""))))
+    call: Callable[[], Any] | None = None
+    while True:
+        question, value = pipe.recv()
+        try:
+            match question:
+                case "stop":
+                    return
+                case "prepare":
+                    call = None  # the arrays of the last row go before new ones come
+                    call = library.prepare(value, dtype)
+                    pipe.send(("result", np.array(call())))
+                case "time":
+                    pipe.send(("times", time_blocks(call, value)))
+                case "sample":
+                    pipe.send(("sample", library.sample()))
+        except Declined as error:
+            pipe.send(("declined", str(error)))
+        except Exception as error:
+            pipe.send(("failed", f"{type(error).__name__}: {error}"))
+
+
+class Worker:
+    """A process and what it said at its start.
+
+    Parameters
+    ----------
+    name : str
+        Of a library, or ``'machine'``.
+    threads : int
+        For every call.
+    dtype : {'float32', 'float64'}
+        Of every array.
+    processors : set of int
+        Where to run; empty for anywhere.
+
+    Attributes
+    ----------
+    missing : str
+        Why there is no such library here; empty when there is.
+    version, mode : str
+        Of the library.
+    """
+
+    def __init__(self, name: str, threads: int, dtype: str, processors: set[int]) -> None:
+        context = multiprocessing.get_context("spawn")
+        self.name, self.missing, self.version, self.mode = name, "", "", ""
+        self._pipe, theirs = context.Pipe()
+        arguments = (theirs, name, threads, dtype, processors)
+        self._process = context.Process(target=serve, args=arguments, daemon=True)
+        self._process.start()
+        theirs.close()
+        answer, value = self._receive()
+        if answer == "ready":
+            self.version, self.mode = value
+        else:
+            self.missing = value
+
+    def prepare(self, row: Workload) -> tuple[str, Any]:
+        """Make the arrays of a row and compute it once.
+
+        Parameters
+        ----------
+        row : Workload
+            The row.
+
+        Returns
+        -------
+        answer : {'result', 'declined', 'failed'}
+            Whether it can be timed.
+        value : ndarray or str
+            The result, or the reason.
+        """
+        return self._ask("prepare", row)
+
+    def time(self, seconds: float) -> tuple[str, Any]:
+        """Time the call of the last row, as `time_blocks` does."""
+        return self._ask("time", seconds)
+
+    def sample(self) -> tuple[float | None, float]:
+        """Measure the machine."""
+        return self._ask("sample", None)[1]
+
+    def stop(self) -> None:
+        """End the process."""
+        if self._process.is_alive():
+            with contextlib.suppress(OSError):
+                self._pipe.send(("stop", None))
+            self._process.join(5)
+        if self._process.is_alive():
+            self._process.kill()
+
+    def _ask(self, question: str, value: object) -> tuple[str, Any]:
+        try:
+            self._pipe.send((question, value))
+        except OSError:
+            return self._lost()
+        return self._receive()
+
+    def _receive(self) -> tuple[str, Any]:
+        try:
+            return self._pipe.recv()
+        except (EOFError, OSError):
+            return self._lost()
+
+    def _lost(self) -> tuple[str, Any]:
+        self._process.join(5)
+        self.missing = f"its process ended, exit code {self._process.exitcode}"
+        return "failed", self.missing
