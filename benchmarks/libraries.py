@@ -308,7 +308,8 @@ class OnnxRuntime(Library):
                 model, self._options, providers=["CPUExecutionProvider"]
             )
         except Exception as error:
-            raise Declined(str(error).splitlines()[0][:120]) from error
+            reason = str(error).splitlines()[0].rpartition(" : ")[2]
+            raise Declined(reason.removesuffix(" node with name ''")) from error
         if image:
             return lambda: session.run(None, feed)[0][0, 0]
         return lambda: session.run(None, feed)[0]

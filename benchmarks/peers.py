@@ -30,7 +30,6 @@ from benchmarks.workloads import Workload
 __all__ = ["agreeing", "main"]
 
 DTYPES = ("float32", "float64")
-PAUSE = 0.01  # between two libraries: the threads of the last one stop spinning
 PATIENCE = 3.0  # times its share of a row; a library slower than that sits out further rounds
 MIN_TURNS = 2
 
@@ -113,7 +112,6 @@ def measure(
             figures = row.libraries[worker.name]
             if len(figures.turns) >= MIN_TURNS and figures.spent > PATIENCE * options.seconds:
                 continue
-            time.sleep(PAUSE)
             start = time.perf_counter()
             answer, value = worker.time(share)
             if answer != "times":

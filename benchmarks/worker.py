@@ -18,10 +18,13 @@ import numpy as np
 from benchmarks.libraries import LIBRARIES, Declined
 from benchmarks.workloads import Workload
 
-__all__ = ["Machine", "Worker", "time_blocks"]
+__all__ = ["Machine", "Worker", "settle", "time_blocks"]
 
 BLOCK_SECONDS = 2e-3  # one timed block of calls; far above the clock's resolution
 WARM_SHARE = 0.2  # of a turn, before it is timed: caches, clock and thread pool come back
+QUIET = 5e-3  # a process is looked at for so long
+QUIET_SHARE = 0.1  # and is at rest if it computed for less than this part of it
+SETTLE_SECONDS = 0.5  # nothing was seen to spin for longer than a tenth of that
 COPY_BYTES = 1 << 27  # read and written by one sample of the bandwidth
 
 
@@ -59,6 +62,20 @@ def time_blocks(call: Callable[[], object], seconds: float) -> list[float]:
             call()
         times.append((clock() - start) / block)
     return times
+
+
+def settle() -> None:
+    """Wait until no thread of this process spins.
+
+    ONNX Runtime's were seen to do so for 20 to 30 ms after a call, libgomp's for 4 ms; they would
+    take a processor from the library whose turn is next.
+    """
+    finish = time.perf_counter() + SETTLE_SECONDS
+    while time.perf_counter() < finish:
+        before = time.process_time()
+        time.sleep(QUIET)
+        if time.process_time() - before < QUIET_SHARE * QUIET:
+            return
 
 
 class Machine:
@@ -137,11 +154,13 @@ def serve(pipe: Connection, name: str, threads: int, dtype: str, processors: set
                 case "prepare":
                     call = None  # the arrays of the last row go before new ones come
                     call = library.prepare(value, dtype)
-                    pipe.send(("result", np.array(call())))
+                    reply = "result", np.array(call())
                 case "time":
-                    pipe.send(("times", time_blocks(call, value)))
+                    reply = "times", time_blocks(call, value)
                 case "sample":
-                    pipe.send(("sample", library.sample()))
+                    reply = "sample", library.sample()
+            settle()
+            pipe.send(reply)
         except Declined as error:
             pipe.send(("declined", str(error)))
         except Exception as error:

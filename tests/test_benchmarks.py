@@ -1,5 +1,5 @@
 # Copyright (c) The cconv developers. BSD-3-Clause; see LICENSE.
-"""The frozen workloads: names, shapes and operations; no library is timed here."""
+"""The frozen workloads and what is made of a run's figures; no library is timed here."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import sys
 from math import prod
 from types import ModuleType
 
+import numpy as np
 import pytest
 from toolchain import ROOT
 
@@ -33,6 +34,7 @@ def load() -> ModuleType:
 
 
 shapes = load()
+from benchmarks import libraries, peers, report, worker  # noqa: E402
 from benchmarks.workloads import Conv, ConvTranspose, Filter, Pool, Workload  # noqa: E402
 
 ROWS = pytest.mark.parametrize("row", shapes.WORKLOADS, ids=lambda row: row.name)
@@ -169,3 +171,143 @@ def test_select() -> None:
         shapes.select(family="resnet51")
     with pytest.raises(ValueError, match="no workload of vgg16 has '9x9' in its name"):
         shapes.select("9x9", "vgg16")
+
+
+# ---------------------------------------------------------------------------- libraries beside it
+
+
+@pytest.mark.usefixtures("core")
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("row", shapes.select(family="tiny"), ids=lambda row: row.name)
+def test_call_of_cconv(row: Workload, dtype: str) -> None:
+    library = libraries.Cconv(cconv.get_num_threads())
+    result = library.prepare(row, dtype)()
+    assert result.shape == row.output_shape
+    assert result.dtype == dtype
+    x, w = libraries.inputs(row, dtype)
+    if isinstance(row, Conv | ConvTranspose):
+        assert w.shape == row.weight_shape
+    assert 0.0 <= libraries.tolerance(row, dtype) < 1e-3 * np.abs(x).max()
+
+
+def test_filters_have_the_same_weights_everywhere() -> None:
+    row = Filter("image", (31, 31), "gaussian", 7)
+    one = np.zeros(31)
+    one[15] = 1.0
+    found = cconv.ndimage.gaussian_filter(one, row.sigma, radius=3, mode="constant")
+    np.testing.assert_allclose(found[12:19], libraries.gaussian(row), rtol=1e-13)
+
+
+def test_a_pool_of_one_channel_is_a_filter() -> None:
+    (pool,) = shapes.select("pools/max13x13-1-at1024")
+    assert libraries.one_channel(pool) == Filter("pools", (1024, 1024), "max", 13)
+    for name, reason in (
+        ("pools/max2x2s2-1-at2048", "no stride"),
+        ("yolo/max9x9-256-at20", "one channel"),
+        ("resnet50/conv3x3-64-64-at56", "filters and pools"),
+    ):
+        (row,) = shapes.select(name)
+        with pytest.raises(libraries.Declined, match=reason):
+            libraries.one_channel(row)
+
+
+def test_agreeing_is_the_majority() -> None:
+    right, wrong = np.ones(3), np.array([1.0, 1.0, 1.5])
+    assert peers.agreeing({"a": right, "b": right + 1e-7}, 1e-6) == {"a", "b"}
+    assert peers.agreeing({"a": wrong, "b": right, "c": right}, 1e-6) == {"b", "c"}
+    assert peers.agreeing({"a": right}, 0.0) == {"a"}
+    assert peers.agreeing({"a": right, "b": wrong}, 1e-6) == set()
+    assert peers.agreeing({"a": right, "b": right[:2], "c": right}, 1e-6) == {"a", "c"}
+    assert peers.agreeing({"a": right, "b": right * np.nan, "c": right}, 1e-6) == {"a", "c"}
+    assert peers.agreeing({"a": right, "b": right.astype("f4"), "c": right}, 1.0) == {"a", "c"}
+
+
+def figures(mine: float, peer: float, wrong: float, *, agrees: bool = True) -> dict[str, object]:
+    """The document of a run with one row and three libraries."""
+    (workload,) = shapes.select("resnet50/conv3x3-64-64-at56")
+    row = report.Row(workload, 4, declined={"opencv": "one channel only"})
+    row.peaks, row.bandwidths = [100e9, 90e9], [10e9]
+    row.libraries = {
+        "cconv": report.Figures("function", agrees, [[mine, mine], [mine]]),
+        "torch": report.Figures("function", True, [[peer], [peer * 1.1], [peer]]),
+        "other": report.Figures("function", False, [[wrong]]),
+    }
+    return {
+        "date": "2026-01-01",
+        "processor": "a processor",
+        "dtype": "float32",
+        "threads": 2,
+        "peak": 100e9,
+        "bandwidth": 10e9,
+        "versions": {"cconv": "1", "torch": "2"},
+        "modes": {"cconv": "function", "torch": "function", "other": "session"},
+        "missing": {"onnxruntime": "no module"},
+        "rows": [row.document(100e9, 10e9)],
+    }
+
+
+def test_ratio_and_roof() -> None:
+    run = figures(4e-3, 3e-3, 1e-3)
+    (row,) = run["rows"]
+    assert row["best_peer"] == "torch"  # the fastest computes something else
+    assert row["ratio"] == pytest.approx(0.75)
+    assert (row["ratio_low"], row["ratio_high"]) == pytest.approx((0.75, 0.825))
+    assert row["share"] == pytest.approx(231_211_008 / 100e9 / 4e-3)
+    text = report.report(run)
+    for part in (
+        "MISSING onnxruntime: no module",
+        "cconv (function)",
+        "other (session)",
+        "!1000",
+        "LOSS",
+        "opencv not in 1 of 1 rows: one channel only",
+        "not the same result: other",
+        "FMA peak 100 GFLOP/s",
+    ):
+        assert part in text
+    assert "0 win, 0 tie, 1 LOSS, 0 no peer" in report.summary(run)
+    assert "0.75  resnet50/conv3x3-64-64-at56  (torch)" in report.summary(run)
+
+
+def test_bar() -> None:
+    run = figures(4e-3, 3e-3, 1e-3)
+    assert peers.failures(run, None) == []
+    assert peers.failures(run, 0.7) == []
+    assert "0.75 of torch, the bar is 0.8" in peers.failures(run, 0.8)[0]
+    wrong = figures(4e-3, 3e-3, 1e-3, agrees=False)
+    assert wrong["rows"][0]["ratio"] is None
+    assert "do not compute the same" in peers.failures(wrong, None)[0]
+
+
+@pytest.mark.parametrize(
+    ("ratio", "word"),
+    [(None, "no peer"), (1.06, "win"), (1.04, "tie"), (0.96, "tie"), (0.94, "LOSS")],
+)
+def test_verdict(ratio: float | None, word: str) -> None:
+    assert report.verdict(ratio) == word
+
+
+def test_blocks_are_seconds_a_call() -> None:
+    calls: list[int] = []
+    times = worker.time_blocks(lambda: calls.append(1), 0.005)
+    assert len(calls) > len(times) >= 1
+    assert 0.0 < min(times) < 1e-3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--plan"], "no plans yet"),
+        (["--family", "lenet"], "no family 'lenet'"),
+        (["--rounds", "0"], "start at 1"),
+        (["--threads", "100000"], "processors"),
+        (["--json", "no/such/folder/file.json"], "no directory"),
+    ],
+)
+def test_command_line_errors(
+    arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stop:
+        peers.main(arguments)
+    assert stop.value.code == 2
+    assert words in capsys.readouterr().err
