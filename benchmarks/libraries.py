@@ -352,12 +352,14 @@ class OnnxRuntime(Library):
                 return weights, [first, node("Conv", ["t", "w"], ["y"], pads=[0, p, 0, p])]
         names = {"max": "MaxPool", "avg": "AveragePool", "box": "AveragePool"}
         names |= {"global_max": "GlobalMaxPool", "global_avg": "GlobalAveragePool"}
-        assert isinstance(row, Filter | Pool)
+        pads, strides = [0] * rank, [1] * rank
+        if isinstance(row, Pool):
+            pads, strides = list(row.padding), list(row.stride)
+        else:
+            assert isinstance(row, Filter)
+            pads = [n // 2 for n in row.kernel]
         name, options = names[row.kind], {}
         if not name.startswith("Global"):
-            pool = isinstance(row, Pool)
-            pads = row.padding if pool else tuple(n // 2 for n in row.kernel)
-            strides = row.stride if pool else (1,) * rank
             options = {"kernel_shape": row.kernel, "pads": pads * 2, "strides": strides}
         if name == "AveragePool":
             options["count_include_pad"] = 1

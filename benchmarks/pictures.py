@@ -1,4 +1,4 @@
-"""Pictures of a run: the roofline and the ratios, ``python -m benchmarks.pictures FILE``.
+"""Pictures of a run, roofline and ratios: ``python -m benchmarks.pictures FILE``.
 
 FILE is what ``python -m benchmarks.peers --json FILE`` wrote. Every row is in the pictures, the
 lost ones in a colour of their own. Drawn on the Agg canvas without pyplot, like the demo's.
@@ -11,12 +11,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.report import verdict
+from benchmarks.report import busy, verdict
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["main", "ratios", "roofline"]
+__all__ = ["families", "main", "ratios", "roofline"]
 
 COLOURS = {"win": "#1a7f5a", "tie": "#8a8f98", "LOSS": "#c2410c", "no peer": "#3b6fb6"}
 INK, FAINT = "#1b1f24", "#66707a"
@@ -33,11 +34,27 @@ def _figure(width: float, height: float, title: str, run: dict[str, Any]) -> "Fi
     threads = f"{run['threads']} thread{'s' if run['threads'] > 1 else ''}"
     versions = ", ".join(f"{name} {v.split(',')[0]}" for name, v in run["versions"].items() if v)
     figure.suptitle(
-        f"{title}\n{run['date']}, {run['processor']}, {run['dtype']}, {threads}\n{versions}",
+        f"{title}\n{run['date']}, {run['processor']}, {run['dtype']}, {threads}\n{versions}"
+        + (f"\n{busy(run)}" if busy(run) else ""),
         size=9,
         color=INK,
     )
     return figure
+
+
+def _logarithmic(axes: "Axes", *names: str) -> None:
+    """Make axes logarithmic, with plain numbers beside them."""
+    from matplotlib.ticker import FuncFormatter
+
+    for name in names:
+        getattr(axes, f"set_{name}scale")("log")
+        axis = getattr(axes, f"{name}axis")
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axis.set_minor_formatter(
+            FuncFormatter(lambda value, _: f"{value:g}" if f"{value:e}"[0] in "25" else "")
+        )
+        axis.set_tick_params(which="both", labelsize=8)
+    axes.grid(True, axis="x", which="major", color="#e4e7eb", linewidth=0.6)
 
 
 def roofline(run: dict[str, Any]) -> "Figure":
@@ -73,11 +90,9 @@ def roofline(run: dict[str, Any]) -> "Figure":
     roof = [min(peak, bandwidth * x) / 1e9 for x in ends]
     label = f"{peak / 1e9:.0f} GFLOP/s, {bandwidth / 1e9:.0f} GB/s, measured in this run"
     axes.plot(ends, roof, color=INK, linewidth=1.2, label=label)
-    axes.set_xscale("log")
-    axes.set_yscale("log")
+    _logarithmic(axes, "x", "y")
     axes.set_xlabel("operations of the plain sum / least bytes")
     axes.set_ylabel("GFLOP/s, median")
-    axes.grid(True, which="major", color="#e4e7eb", linewidth=0.6)
     axes.legend(fontsize=8, frameon=False)
     return figure
 
@@ -116,12 +131,51 @@ def ratios(run: dict[str, Any]) -> "Figure":
             color=FAINT,
         )
     axes.axvline(1.0, color=INK, linewidth=0.8)
-    axes.set_xscale("log")
+    _logarithmic(axes, "x")
     axes.set_yticks(range(len(rows)), [row["name"] for row in rows], fontsize=6)
     axes.set_ylim(-1, max(len(rows), 1))
     axes.margins(x=0.15)
     axes.set_xlabel("time of the best peer / time of cconv, medians; left of 1 cconv is slower")
-    axes.grid(True, axis="x", which="major", color="#e4e7eb", linewidth=0.6)
+    return figure
+
+
+def families(run: dict[str, Any]) -> "Figure":
+    """Draw the ratios of all rows, a line for each family and a point for each row.
+
+    Parameters
+    ----------
+    run : dict
+        The document of a run.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Ready for ``savefig``.
+    """
+    rows = [row for row in run["rows"] if row["ratio"] is not None]
+    names = list(dict.fromkeys(row["family"] for row in rows))[::-1]
+    title = f"cconv ({run['modes']['cconv']}) against the best peer of each row: times as fast"
+    figure = _figure(9.0, 1.8 + 0.26 * max(len(names), 3), title, run)
+    axes = figure.add_subplot()
+    for word, colour in COLOURS.items():
+        chosen = [row for row in rows if verdict(row["ratio"]) == word]
+        if chosen:
+            axes.scatter(
+                [row["ratio"] for row in chosen],
+                [names.index(row["family"]) for row in chosen],
+                s=18,
+                color=colour,
+                alpha=0.7,
+                linewidths=0,
+                label=f"{word}: {len(chosen)}",
+                zorder=3,
+            )
+    axes.axvline(1.0, color=INK, linewidth=0.8)
+    _logarithmic(axes, "x")
+    axes.set_yticks(range(len(names)), names, fontsize=8)
+    axes.set_ylim(-0.7, len(names) - 0.3)
+    axes.set_xlabel("time of the best peer / time of cconv, medians; left of 1 cconv is slower")
+    axes.legend(fontsize=8, frameon=False)
     return figure
 
 
@@ -151,7 +205,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"benchmarks.pictures: error: {error}", file=sys.stderr)
         return 2
     folder, stem = options.to or options.figures.parent, options.figures.stem
-    pictures = {"ratios": ratios(run)}
+    pictures = {"ratios": ratios(run), "families": families(run)}
     if run["peak"] and any(row["flops"] for row in run["rows"]):
         pictures["roofline"] = roofline(run)
     for name, figure in pictures.items():

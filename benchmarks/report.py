@@ -10,7 +10,7 @@ import numpy as np
 from benchmarks.workloads import Workload
 from cconv._measure import busy_note, table
 
-__all__ = ["TIE", "Figures", "Row", "report", "summary", "verdict"]
+__all__ = ["TIE", "Figures", "Row", "busy", "report", "summary", "verdict"]
 
 TIE = 0.05  # a ratio this near to 1 is nobody's win
 COPY = "numpy.copyto of 128 MiB by the same threads"
@@ -176,6 +176,23 @@ def _cell(figures: dict[str, Any] | None) -> str:
     return f"{mark}{_time(figures['median'])} {_time(figures['best'])} {spread}"
 
 
+def busy(figures: dict[str, Any]) -> str:
+    """Say so when the samples of the peak show that the machine had other work.
+
+    Parameters
+    ----------
+    figures : dict
+        The document of a run.
+
+    Returns
+    -------
+    str
+        A sentence, or nothing.
+    """
+    peaks = [peak for row in figures["rows"] for peak in row["peaks"]]
+    return busy_note(max(peaks), statistics.median(peaks)) if peaks else ""
+
+
 def report(figures: dict[str, Any]) -> str:
     """Write the tables, one a family.
 
@@ -195,10 +212,10 @@ def report(figures: dict[str, Any]) -> str:
         *(f"{name} {version}" for name, version in figures["versions"].items()),
         *(f"MISSING {name}: {reason}" for name, reason in figures["missing"].items()),
     ]
-    peak, peaks = figures["peak"], [p for row in figures["rows"] for p in row["peaks"]]
-    if peak:
-        lines.append(f"FMA peak {peak / 1e9:.0f} GFLOP/s, the best of {len(peaks)} samples")
-        lines.append(busy_note(peak, statistics.median(peaks)))
+    if figures["peak"]:
+        count = sum(len(row["peaks"]) for row in figures["rows"])
+        peak = f"{figures['peak'] / 1e9:.0f} GFLOP/s"
+        lines += [f"FMA peak {peak}, the best of {count} samples", busy(figures)]
     bandwidth = f"{figures['bandwidth'] / 1e9:.0f} GB/s"
     lines.append(f"memory {bandwidth} read and written, {COPY}, the best sample")
     lines += LEGEND
@@ -261,4 +278,6 @@ def summary(figures: dict[str, Any]) -> str:
         text += f"; geometric mean of the ratios {statistics.geometric_mean(ratios):.2f}"
     losses = sorted((r for r in rows if verdict(r["ratio"]) == "LOSS"), key=lambda r: r["ratio"])
     lines = [f"  {row['ratio']:.2f}  {row['name']}  ({row['best_peer']})" for row in losses]
-    return "\n".join([text, *(["losses, worst first:", *lines] if lines else [])])
+    if lines:
+        lines.insert(0, "losses, worst first:")
+    return "\n".join([text, *lines, *filter(None, [busy(figures)])])

@@ -54,7 +54,7 @@ def time_blocks(call: Callable[[], object], seconds: float) -> list[float]:
         if end >= warm_until:
             break
     block = max(1, -int(-BLOCK_SECONDS // fastest)) if fastest > 0 else 1000
-    times = []
+    times: list[float] = []
     finish = clock() + seconds
     while not times or clock() < finish:
         start = clock()
@@ -147,6 +147,7 @@ def serve(pipe: Connection, name: str, threads: int, dtype: str, processors: set
     call: Callable[[], Any] | None = None
     while True:
         question, value = pipe.recv()
+        reply: tuple[str, Any]
         try:
             match question:
                 case "stop":
@@ -226,7 +227,10 @@ class Worker:
 
     def sample(self) -> tuple[float | None, float]:
         """Measure the machine."""
-        return self._ask("sample", None)[1]
+        answer, value = self._ask("sample", None)
+        if answer != "sample":
+            raise RuntimeError(f"the machine cannot be measured: {value}")
+        return value
 
     def stop(self) -> None:
         """End the process."""
