@@ -7,7 +7,7 @@ lost ones in a colour of their own. Drawn on the Agg canvas without pyplot, like
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,10 +49,14 @@ def _logarithmic(axes: "Axes", *names: str) -> None:
     for name in names:
         getattr(axes, f"set_{name}scale")("log")
         axis = getattr(axes, f"{name}axis")
-        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        axis.set_minor_formatter(
-            FuncFormatter(lambda value, _: f"{value:g}" if f"{value:e}"[0] in "25" else "")
-        )
+
+        def label(value: float, _: int, limits: Callable[..., Any] = axis.get_view_interval) -> str:
+            low, high = limits()
+            digits = "125" if high > 20 * low else "123456789"
+            return f"{value:g}" if f"{value:e}"[0] in digits else ""
+
+        axis.set_major_formatter(FuncFormatter(label))
+        axis.set_minor_formatter(FuncFormatter(label))
         axis.set_tick_params(which="both", labelsize=8)
     axes.grid(True, axis="x", which="major", color="#e4e7eb", linewidth=0.6)
 
@@ -119,7 +123,7 @@ def ratios(run: dict[str, Any]) -> "Figure":
         axes.plot([1.0, ratio], [place, place], color=colour, linewidth=2.5)
         axes.plot([row["ratio_low"], row["ratio_high"]], [place, place], color=INK, linewidth=0.7)
         axes.plot([ratio], [place], "o", color=colour, markersize=4)
-        note = f"{ratio:.2f}  {row['best_peer']}"
+        note = f"{ratio:.2g}  {row['best_peer']}"
         at = max(ratio, row["ratio_high"], 1.0)
         axes.annotate(
             note,

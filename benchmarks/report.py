@@ -167,6 +167,10 @@ def _time(seconds: float) -> str:
     return f"{microseconds:.2f}" if microseconds < 100 else f"{microseconds:.0f}"
 
 
+def _ratio(ratio: float) -> str:
+    return f"{ratio:.2f}" if ratio >= 0.1 else f"{ratio:.3f}"
+
+
 def _cell(figures: dict[str, Any] | None) -> str:
     """Write median, minimum and spread; a result that differs is marked."""
     if figures is None:
@@ -238,8 +242,8 @@ def _family(rows: list[dict[str, Any]], figures: dict[str, Any]) -> str:
                 row["name"],
                 *(_cell(row["libraries"].get(name)) for name in names),
                 row["best_peer"] or "-",
-                "-" if ratio is None else f"{ratio:.2f}",
-                "-" if ratio is None else f"{row['ratio_low']:.2f}-{row['ratio_high']:.2f}",
+                "-" if ratio is None else _ratio(ratio),
+                "-" if ratio is None else f"{_ratio(row['ratio_low'])}-{_ratio(row['ratio_high'])}",
                 verdict(ratio),
                 "-" if row["share"] is None else f"{100 * row['share']:.0f}%",
             ]
@@ -277,7 +281,7 @@ def summary(figures: dict[str, Any]) -> str:
     if ratios:
         text += f"; geometric mean of the ratios {statistics.geometric_mean(ratios):.2f}"
     losses = sorted((r for r in rows if verdict(r["ratio"]) == "LOSS"), key=lambda r: r["ratio"])
-    lines = [f"  {row['ratio']:.2f}  {row['name']}  ({row['best_peer']})" for row in losses]
+    lines = [f"  {_ratio(row['ratio'])}  {row['name']}  ({row['best_peer']})" for row in losses]
     if lines:
         lines.insert(0, "losses, worst first:")
     return "\n".join([text, *lines, *filter(None, [busy(figures)])])
