@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * cconv.h - the public interface of the cconv core: convolution and pooling on the CPU.
  *
- * Law: the only public header. The core allocates nothing, prints nothing and keeps no state but
- * atomics: the caller owns every buffer, asks for the workspace size, and reads a status.
+ * Law: the only public header. The core prints nothing and keeps no state but atomics: the caller owns
+ * every buffer, asks for the workspace size, and reads a status. Only a plan owns memory, through the
+ * allocator it was made with.
  *
  *   size_t bytes;
  *   cconv_conv_workspace(&params, &x, &w, NULL, NULL, &y, &context, &bytes, NULL);
@@ -33,9 +34,9 @@ typedef enum cconv_status {
   CCONV_BAD_DTYPE,           /* a dtype the operation does not take */
   CCONV_UNSUPPORTED,         /* valid, but not built */
   CCONV_TOO_LARGE,           /* a size or an address span does not fit 63 bits */
-  CCONV_NO_MEMORY,           /* an allocator gave nothing; reserved: nothing allocates today */
+  CCONV_NO_MEMORY,           /* an allocator gave nothing */
   CCONV_WORKSPACE_TOO_SMALL, /* fewer bytes than the workspace query asked for */
-  CCONV_CANCELLED            /* the caller stopped the call; reserved today */
+  CCONV_CANCELLED            /* the context's poll stopped the call; the output is undefined */
 } cconv_status;
 
 /* Arithmetic is in the dtype of an output: FLOAT32, FLOAT64, INT32 (modulo 2^32), INT64 or UINT64 (modulo
@@ -82,6 +83,13 @@ typedef enum cconv_padding_mode {
   CCONV_PADDING_CIRCULAR      /* the other end */
 } cconv_padding_mode;
 
+/* How a convolution is computed. */
+typedef enum cconv_algorithm {
+  CCONV_ALGORITHM_AUTO = 0, /* what is fastest of the two, by shapes and parameters alone */
+  CCONV_ALGORITHM_DIRECT,
+  CCONV_ALGORITHM_WINOGRAD /* UNSUPPORTED where it cannot serve */
+} cconv_algorithm;
+
 typedef enum cconv_pool_kind { CCONV_POOL_MAX = 0, CCONV_POOL_AVERAGE, CCONV_POOL_MIN, CCONV_POOL_LP } cconv_pool_kind;
 
 /* An array somebody else owns. Axes are always batch, channels, spatial (1 to 3 of them); strides
@@ -105,6 +113,7 @@ typedef struct cconv_conv_params {
   double activation_a, activation_b;
   double padding_value;
   int32_t padding_mode; /* cconv_padding_mode; constant for a transposed convolution, which crops */
+  int32_t algorithm;    /* cconv_algorithm */
   int64_t groups;
   int64_t stride[CCONV_MAX_SPATIAL];
   int64_t dilation[CCONV_MAX_SPATIAL];
@@ -157,11 +166,14 @@ typedef struct cconv_filter_params {
 
 /* How one call may run. parallel_for, where given, replaces OpenMP: it calls body(arg, part) once
  * for every part in [0, parts), in any order, together or one after the other, and returns when all
- * are done. Results never depend on the number of threads. */
+ * are done. poll, where given, is asked every 20 milliseconds or so, and at the next block of outputs: a
+ * call ends with CCONV_CANCELLED when it answers with anything but 0. It is asked by the thread that
+ * called, and under parallel_for by the one that has part 0. Results never depend on the number of threads. */
 typedef struct cconv_context {
   uint32_t struct_size; /* sizeof(cconv_context) */
   int32_t num_threads;  /* at least 1 */
   void (*parallel_for)(void *host, void (*body)(void *arg, int64_t part), void *arg, int64_t parts);
+  int (*poll)(void *host);
   void *host;
 } cconv_context;
 
@@ -205,6 +217,71 @@ cconv_status cconv_conv_transpose(const cconv_conv_params *params, const cconv_t
                                   const cconv_tensor *weight, const cconv_tensor *bias, const cconv_tensor *residual,
                                   const cconv_tensor *output, const cconv_context *context, void *workspace,
                                   size_t bytes, cconv_error *error);
+
+/* Memory for a plan: allocate answers NULL when it has none, else memory aligned as malloc's; release gets
+ * the same number of bytes back. */
+typedef struct cconv_allocator {
+  uint32_t struct_size; /* sizeof(cconv_allocator) */
+  void *(*allocate)(void *host, size_t bytes);
+  void (*release)(void *host, void *memory, size_t bytes);
+  void *host;
+} cconv_allocator;
+
+/* The tensors of one convolution; bias and residual may be NULL. */
+typedef struct cconv_conv_tensors {
+  uint32_t struct_size; /* sizeof(cconv_conv_tensors) */
+  const cconv_tensor *input, *weight, *bias, *residual, *output;
+} cconv_conv_tensors;
+
+/* A convolution, ordinary or transposed, checked and worked out once, to be executed many times. It never
+ * changes, so any number of threads may execute it at once, each with a workspace of its own.
+ *
+ * A plan is made for tensors: their dtypes, shapes and strides; no data of input, residual or output is
+ * looked at. It owns the weights where weight->data is given, prepared as the algorithm likes them, and
+ * the bias where bias->data is: an execution then ignores its own. Where the data is NULL each
+ * execution brings it. An execution may have any batch size, any strides and any number of threads; those
+ * that the plan was made for are the fastest. Bit for bit the results are those of cconv_conv. */
+typedef struct cconv_plan cconv_plan;
+
+cconv_status cconv_conv_plan(const cconv_conv_params *params, const cconv_conv_tensors *tensors,
+                             const cconv_context *context, const cconv_allocator *allocator, cconv_plan **plan,
+                             cconv_error *error);
+cconv_status cconv_conv_transpose_plan(const cconv_conv_params *params, const cconv_conv_tensors *tensors,
+                                       const cconv_context *context, const cconv_allocator *allocator,
+                                       cconv_plan **plan, cconv_error *error);
+
+/* Are these the dtypes, shapes and strides, that bias and residual or none, which the plan was made for? */
+int cconv_plan_matches(const cconv_plan *plan, const cconv_conv_tensors *tensors);
+
+/* The bytes an execution with these tensors and this context needs. */
+cconv_status cconv_plan_workspace(const cconv_plan *plan, const cconv_conv_tensors *tensors,
+                                  const cconv_context *context, size_t *bytes, cconv_error *error);
+cconv_status cconv_plan_execute(const cconv_plan *plan, const cconv_conv_tensors *tensors, const cconv_context *context,
+                                void *workspace, size_t bytes, cconv_error *error);
+
+/* Free the plan and all it owns; NULL is nothing. */
+void cconv_plan_destroy(cconv_plan *plan);
+
+/* What a plan does, with the tensors and the number of threads it was made for. */
+typedef struct cconv_plan_info {
+  uint32_t struct_size;              /* sizeof(cconv_plan_info) */
+  int32_t threads;                   /* that work */
+  const char *algorithm;             /* static: "direct", "depthwise", "winograd" */
+  double operations;                 /* twice the multiply-adds of the plain sum */
+  int64_t bytes_moved;               /* input, weight, bias, residual and output, once each */
+  int64_t workspace;                 /* bytes an execution needs */
+  int64_t weights;                   /* bytes of weights and bias that the plan owns */
+  int64_t blocks[CCONV_MAX_SPATIAL]; /* of outputs, along each of the spatial axes: leading ones are 1 */
+  int64_t block[CCONV_MAX_SPATIAL];  /* outputs of the largest */
+  int64_t chunks;                    /* that a sum is cut into to fit the cache */
+  int64_t rows;                      /* output channels of the largest register tile */
+  int64_t phases;                    /* ordinary convolutions that a transposed one comes to; else 1 */
+} cconv_plan_info;
+
+cconv_status cconv_plan_describe(const cconv_plan *plan, cconv_plan_info *info);
+
+/* May the elements of two tensors share memory? Looks at the bytes from the first to the last of each. */
+int cconv_tensors_overlap(const cconv_tensor *a, const cconv_tensor *b);
 
 /* output[n, c, o] = max, min, average or Lp norm over k of input[n, c, o s + k d - before]
  *
@@ -302,6 +379,14 @@ const char *cconv_compiler(void); /* its name and version */
 int64_t cconv_cache_l2(void);   /* bytes of level 2 cache a core, as found, else an estimate */
 int cconv_max_threads(void);    /* OpenMP's present maximum; 1 when built without OpenMP */
 int cconv_openmp_version(void); /* the _OPENMP the core was built with, 0 for none */
+
+/* 1 in a process that was forked after the core was loaded: calls run on one thread there, for OpenMP's do not
+ * survive a fork. 2 there once a call was to have several. 0 in any other process, and without OpenMP. */
+int cconv_forked(void);
+
+/* Make this process count as one: for a host that loads the core after a fork, from a parent whose OpenMP may have
+ * started threads. */
+void cconv_set_forked(void);
 
 #ifdef __cplusplus
 }

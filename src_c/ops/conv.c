@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * conv.c - convolution: validate, choose the driver, call it.
  *
- * Law: after cconv_conv_validate() nothing can fail but the workspace's size. */
+ * Law: after cconv_conv_validate() nothing can fail but the workspace's size, and a call that is told to stop. */
 #include "base/checked.h"
 #include "base/error.h"
 #include "base/layout.h"
@@ -65,7 +65,7 @@ static cconv_status take_residual(const cconv_tensor *residual, int32_t rank, cc
   return status ? status : cconv_operation_like("residual", rank, &conv->residual, &conv->output, error);
 }
 
-cconv_status cconv_conv_validate(const cconv_conv_params *params, const cc_conv_tensors *tensors, bool transposed,
+cconv_status cconv_conv_validate(const cconv_conv_params *params, const cconv_conv_tensors *tensors, bool transposed,
                                  const cconv_context *context, cc_conv *conv, cconv_error *error) {
   const cconv_tensor *input = tensors->input;
   if (!params || params->struct_size < sizeof *params)
@@ -74,6 +74,8 @@ cconv_status cconv_conv_validate(const cconv_conv_params *params, const cc_conv_
     return cc_fail(error, CCONV_BAD_ARGUMENT, "activation", -1, params->activation, CCONV_ACTIVATION_CLIP);
   if (params->padding_mode < CCONV_PADDING_CONSTANT || params->padding_mode > CCONV_PADDING_CIRCULAR)
     return cc_fail(error, CCONV_BAD_ARGUMENT, "padding_mode", -1, params->padding_mode, CCONV_PADDING_CIRCULAR);
+  if (params->algorithm < CCONV_ALGORITHM_AUTO || params->algorithm > CCONV_ALGORITHM_WINOGRAD)
+    return cc_fail(error, CCONV_BAD_ARGUMENT, "algorithm", -1, params->algorithm, CCONV_ALGORITHM_WINOGRAD);
   if (transposed && params->padding_mode != CCONV_PADDING_CONSTANT)
     return cc_fail(error, CCONV_UNSUPPORTED, "padding_mode", -1, params->padding_mode, CCONV_PADDING_CONSTANT);
   if (!input)
@@ -88,6 +90,7 @@ cconv_status cconv_conv_validate(const cconv_conv_params *params, const cc_conv_
   *conv = (cc_conv){.dtype = dtype,
                     .element = cconv_element_size(dtype),
                     .padding_value = params->padding_value,
+                    .algorithm = params->algorithm,
                     .activation = params->activation,
                     .activation_a = params->activation_a,
                     .activation_b = params->activation_b};
@@ -127,13 +130,16 @@ cconv_status cconv_conv_workspace(const cconv_conv_params *params, const cconv_t
                                   const cconv_tensor *output, const cconv_context *context, size_t *bytes,
                                   cconv_error *error) {
   cc_conv conv;
-  const cc_conv_tensors tensors = {input, weight, bias, residual, output};
+  cc_conv_work work = {.workspace = 0};
+  const cconv_conv_tensors tensors = {sizeof tensors, input, weight, bias, residual, output};
   cconv_status status = cconv_conv_validate(params, &tensors, false, context, &conv, error);
   if (status)
     return status;
   if (!bytes)
     return cc_fail(error, CCONV_BAD_ARGUMENT, "bytes", -1, 0, 1);
-  *bytes = (size_t)(cconv_conv_driver_workspace(&conv, context) + CC_ALIGNMENT);
+  if (!cconv_view_is_empty(&conv.output))
+    cconv_conv_work_out(&conv, context->num_threads, &work);
+  *bytes = (size_t)(work.workspace + CC_ALIGNMENT);
   return CCONV_OK;
 }
 
@@ -141,12 +147,16 @@ cconv_status cconv_conv(const cconv_conv_params *params, const cconv_tensor *inp
                         const cconv_tensor *bias, const cconv_tensor *residual, const cconv_tensor *output,
                         const cconv_context *context, void *workspace, size_t bytes, cconv_error *error) {
   cc_conv conv;
+  cc_conv_work work;
+  cc_run run;
   char *base;
-  const cc_conv_tensors tensors = {input, weight, bias, residual, output};
+  const cconv_conv_tensors tensors = {sizeof tensors, input, weight, bias, residual, output};
   cconv_status status = cconv_conv_validate(params, &tensors, false, context, &conv, error);
-  if (status || (status = cconv_operation_workspace(
-                     workspace, bytes, cconv_conv_driver_workspace(&conv, context) + CC_ALIGNMENT, &base, error)))
+  if (status || cconv_view_is_empty(&conv.output))
     return status;
-  cconv_conv_driver_run(&conv, context, base);
-  return CCONV_OK;
+  cconv_conv_work_out(&conv, context->num_threads, &work);
+  if ((status = cconv_operation_workspace(workspace, bytes, work.workspace + CC_ALIGNMENT, &base, error)))
+    return status;
+  cconv_run_begin(&run, context);
+  return work.driver->run(&conv, &work, &run, base);
 }

@@ -8,12 +8,13 @@
 
 /* Weight [g][m][c][k]: strides in bytes, of any sign. in_place: the terms of one output channel follow
  * each other in memory and in the dtype of the arithmetic, so tiles read them where they are; else each
- * tile's are packed first. */
+ * tile's are packed first. keeps: a plan owns them, in place; prepared is then what the driver's pack() made
+ * of them, once it has. */
 typedef struct cc_weight {
-  const char *data;
+  const char *data, *prepared;
   int32_t dtype;
   int64_t group, out, in, tap[CCONV_MAX_SPATIAL];
-  bool in_place;
+  bool in_place, keeps;
 } cc_weight;
 
 /* One convolution, checked. The bias is contiguous or NULL; a residual without data is none. */
@@ -25,19 +26,14 @@ typedef struct cc_conv {
   int32_t dtype;   /* of the arithmetic */
   int64_t element; /* its bytes */
   double padding_value;
-  int32_t activation;
+  int32_t algorithm, activation;
   double activation_a, activation_b;
   const cc_kernels *kernels;
 } cc_conv;
 
-/* The caller's tensors; bias and residual may be NULL. */
-typedef struct cc_conv_tensors {
-  const cconv_tensor *input, *weight, *bias, *residual, *output;
-} cc_conv_tensors;
-
 /* Check everything and fill *conv. Of a transposed convolution the shape's axes are its own
  * (shape/transpose_shape.h). */
-cconv_status cconv_conv_validate(const cconv_conv_params *params, const cc_conv_tensors *tensors, bool transposed,
+cconv_status cconv_conv_validate(const cconv_conv_params *params, const cconv_conv_tensors *tensors, bool transposed,
                                  const cconv_context *context, cc_conv *conv, cconv_error *error);
 
 #endif

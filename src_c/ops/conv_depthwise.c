@@ -6,7 +6,6 @@
  * conv_direct.c, with the same terms in the same order. */
 #include "base/checked.h"
 #include "base/layout.h"
-#include "base/parallel.h"
 #include "ops/conv_driver.h"
 
 enum {
@@ -15,6 +14,7 @@ enum {
   MOST_OUTPUTS = 2 /* of a channel: a tile of more rows loads its inputs for all of them at once */
 };
 
+/* What prepare() works out; a run adds the convolution and the workspace. */
 typedef struct depthwise {
   const cc_conv *conv;
   cc_blocks blocks;
@@ -24,14 +24,17 @@ typedef struct depthwise {
   char *workspace;
 } depthwise;
 
+_Static_assert(sizeof(depthwise) <= CC_WORK_STATE, "a driver's struct must fit");
+
 static bool fits(const cc_conv *conv) { return conv->shape.ic == 1 && conv->shape.oc <= MOST_OUTPUTS; }
 
-static void prepare(depthwise *d, const cc_conv *conv, const cconv_context *context) {
+static void prepare(const cc_conv *conv, int64_t threads, cc_conv_work *work) {
+  depthwise *d = (depthwise *)(void *)work->state;
   const cc_conv_shape *shape = &conv->shape;
   const int64_t channels = shape->n * shape->groups, vector = conv->kernels->vector_length, es = conv->element;
   const double operations = cconv_conv_operations(conv);
-  const int64_t threads = cconv_operation_parts(context, context->num_threads, operations);
-  *d = (depthwise){.conv = conv};
+  *d = (depthwise){0};
+  threads = cconv_operation_parts(threads, threads, operations);
   const cc_block_request request = {
       .axis = shape->axis,
       .channels = 1,
@@ -48,13 +51,15 @@ static void prepare(depthwise *d, const cc_conv *conv, const cconv_context *cont
   const cc_halo *halo = &d->blocks.halo;
   d->blocks_a_channel = d->blocks.count[0] * d->blocks.count[1] * d->blocks.count[2];
   d->units = channels * d->blocks_a_channel;
-  d->parts = cconv_operation_parts(context, d->units, operations);
+  d->parts = cconv_operation_parts(threads, d->units, operations);
   const int64_t terms = d->blocks.taps[0] * d->blocks.taps[1] * d->blocks.taps[2];
   d->offsets_bytes = cc_lines(terms * (int64_t)sizeof(int32_t));
   d->slab_at = cc_lines((halo->channel + vector) * es);
   d->slab_bytes = cc_lines((halo->positions + vector) * es); /* a store may read a vector from the last one on */
   d->panel_at = d->slab_at + shape->oc * d->slab_bytes;
   d->thread_bytes = d->panel_at + (conv->weight.in_place ? 0 : cc_lines(terms * es));
+  work->parts = d->parts;
+  work->workspace = d->offsets_bytes + d->parts * d->thread_bytes;
 }
 
 /* The bytes from a view's data to image n, channel c and the first output of a block's slice. */
@@ -80,8 +85,12 @@ static void store_block(const depthwise *d, int64_t n, int64_t c, const cc_block
                               .residual_stride = conv->residual.stride[CC_HEIGHT]});
 }
 
-static void run_unit(const depthwise *d, int64_t unit, char *scratch) {
+static void run_unit(void *arg, int64_t unit, bool first, int64_t part) {
+  const depthwise *d = arg;
   const cc_conv *conv = d->conv;
+  char *scratch = d->workspace + d->offsets_bytes + part * d->thread_bytes;
+  if (first)
+    cconv_operation_clear(&d->blocks, conv->element, conv->kernels->vector_length, scratch);
   const cc_conv_shape *shape = &conv->shape;
   const int64_t channel = unit / d->blocks_a_channel, n = channel / shape->groups, g = channel % shape->groups;
   const cc_block block = cconv_block_of(&d->blocks, shape->axis, unit % d->blocks_a_channel);
@@ -104,26 +113,20 @@ static void run_unit(const depthwise *d, int64_t unit, char *scratch) {
     store_block(d, n, g * shape->oc + m, &block, scratch + d->slab_at + m * d->slab_bytes);
 }
 
-static void run_part(void *arg, int64_t part) {
-  const depthwise *d = arg;
-  char *scratch = d->workspace + d->offsets_bytes + part * d->thread_bytes;
-  for (int64_t u = cc_part(d->units, part, d->parts); u < cc_part(d->units, part + 1, d->parts); u++)
-    run_unit(d, u, scratch);
-}
-
-static int64_t workspace_of(const cc_conv *conv, const cconv_context *context) {
-  depthwise d;
-  prepare(&d, conv, context);
-  return d.offsets_bytes + d.parts * d.thread_bytes;
-}
-
-static void run(const cc_conv *conv, const cconv_context *context, char *workspace) {
-  depthwise d;
-  prepare(&d, conv, context);
+static cconv_status run(const cc_conv *conv, const cc_conv_work *work, cc_run *run, char *workspace) {
+  depthwise d = *(const depthwise *)(const void *)work->state;
+  d.conv = conv;
   d.workspace = workspace;
   cconv_operation_offsets(&d.blocks, conv->shape.axis, (int32_t *)(void *)workspace);
-  cconv_parallel(context, run_part, &d, d.parts);
+  return cconv_parallel(run, run_unit, &d, d.units, d.parts);
+}
+
+static void describe(const cc_conv_work *work, cconv_plan_info *info) {
+  const depthwise *d = (const depthwise *)(const void *)work->state;
+  cconv_operation_describe(&d->blocks, info);
+  info->rows = 1;
 }
 
 extern const cc_conv_driver cconv_conv_depthwise; /* conv_driver.c declares it again, from drivers.inc */
-const cc_conv_driver cconv_conv_depthwise = {.fits = fits, .workspace = workspace_of, .run = run};
+const cc_conv_driver cconv_conv_depthwise = {
+    .name = "depthwise", .fits = fits, .prepare = prepare, .run = run, .describe = describe};

@@ -7,7 +7,6 @@
  * are added in the same order, so no cut changes a bit. */
 #include "base/checked.h"
 #include "base/layout.h"
-#include "base/parallel.h"
 #include "ops/conv_driver.h"
 
 enum {
@@ -16,12 +15,15 @@ enum {
   SLAB_ROWS = 128     /* channels that share one packing of a chunk */
 };
 
+/* What prepare() works out; a run adds the convolution and the workspace. */
 typedef struct conv_direct {
   const cc_conv *conv;
   cc_blocks blocks;
   int64_t blocks_an_image; /* of one group */
   int64_t tiles;           /* of channels in a group; tile i holds cc_part(oc, i, tiles) onwards */
+  int64_t rows;            /* of the largest of them */
   int64_t tiles_a_unit, units_a_block, units, parts;
+  int64_t slack;             /* elements behind the halo that tiles read */
   int64_t slab_at, panel_at; /* a thread's scratch: the halo and its slack, the slab, a tile's weights */
   int64_t thread_bytes;
   int64_t offsets_bytes; /* the workspace: offsets for all, then every thread's scratch */
@@ -83,16 +85,19 @@ static int64_t choose_tiles(const cc_kernels *kernels, int64_t oc, int64_t posit
   return best;
 }
 
-static void prepare(conv_direct *d, const cc_conv *conv, const cconv_context *context) {
+_Static_assert(sizeof(conv_direct) <= CC_WORK_STATE, "a driver's struct must fit");
+
+static void prepare(const cc_conv *conv, int64_t threads, cc_conv_work *work) {
+  conv_direct *d = (conv_direct *)(void *)work->state;
   const cc_conv_shape *shape = &conv->shape;
   const cc_kernels *kernels = conv->kernels;
   const int64_t images = shape->n * shape->groups, slack = widest_tile(kernels);
   /* A store may read a vector that begins at the slab's last element. */
   const int64_t tile_bytes = cc_lines((largest_tile(kernels) + kernels->vector_length) * conv->element);
   const double operations = cconv_conv_operations(conv);
-  *d = (conv_direct){.conv = conv};
+  *d = (conv_direct){0};
 
-  const int64_t threads = cconv_operation_parts(context, context->num_threads, operations);
+  threads = cconv_operation_parts(threads, threads, operations);
   const int64_t runs = cc_max(1, images * cc_ceil_div(shape->oc, kernels->conv_rows));
   const cc_block_request request = {
       .axis = shape->axis,
@@ -107,12 +112,14 @@ static void prepare(conv_direct *d, const cc_conv *conv, const cconv_context *co
   };
   cconv_choose_blocks(&request, &d->blocks);
   const cc_halo *halo = &d->blocks.halo;
+  d->slack = slack;
   d->blocks_an_image = d->blocks.count[0] * d->blocks.count[1] * d->blocks.count[2];
   d->tiles = choose_tiles(kernels, shape->oc, halo->positions);
+  d->rows = cc_ceil_div(shape->oc, d->tiles);
   d->tiles_a_unit = d->blocks.chunks == 1 ? 1 : SLAB_ROWS / kernels->conv_rows;
   d->units_a_block = cc_ceil_div(d->tiles, d->tiles_a_unit);
   d->units = images * d->blocks_an_image * d->units_a_block;
-  d->parts = cconv_operation_parts(context, d->units, operations);
+  d->parts = cconv_operation_parts(threads, d->units, operations);
 
   /* Sums in one chunk are stored at once: one tile's slab serves them all. */
   const int64_t slab_bytes =
@@ -122,6 +129,8 @@ static void prepare(conv_direct *d, const cc_conv *conv, const cconv_context *co
   d->slab_at = cc_lines((halo->channel * d->blocks.channels + slack) * conv->element);
   d->panel_at = d->slab_at + slab_bytes;
   d->thread_bytes = d->panel_at + (conv->weight.in_place ? 0 : cc_lines(kernels->conv_rows * terms * conv->element));
+  work->parts = d->parts;
+  work->workspace = d->offsets_bytes + d->parts * d->thread_bytes;
 }
 
 /* Store the tile of channels [first, first + rows) at positions [position, end) of image n. */
@@ -143,13 +152,19 @@ static void store_tile(const conv_direct *d, int64_t n, int64_t first, int64_t r
                               .residual_stride = conv->residual.stride[CC_CHANNEL]});
 }
 
-/* All chunks, tiles and positions of one unit; scratch is the thread's, its halo `packed` already or not. */
-static void run_unit(const conv_direct *d, int64_t unit, bool packed, char *scratch) {
+/* All chunks, tiles and positions of one unit. */
+static void run_unit(void *arg, int64_t unit, bool first_unit, int64_t part) {
+  const conv_direct *d = arg;
   const cc_conv *conv = d->conv;
   const cc_conv_shape *shape = &conv->shape;
   const cc_kernels *kernels = conv->kernels;
   const int64_t es = conv->element;
   const int64_t run = unit % d->units_a_block, place = unit / d->units_a_block;
+  /* The unit before left this block's halo in the scratch. */
+  const bool packed = !first_unit && run > 0 && d->blocks.chunks == 1;
+  char *scratch = d->workspace + d->offsets_bytes + part * d->thread_bytes;
+  if (first_unit)
+    cconv_operation_clear(&d->blocks, es, d->slack, scratch);
   const int64_t image = place / d->blocks_an_image, n = image / shape->groups, g = image % shape->groups;
   const cc_block block = cconv_block_of(&d->blocks, shape->axis, place % d->blocks_an_image);
   const int64_t tile_first = run * d->tiles_a_unit, tile_end = cc_min(d->tiles, tile_first + d->tiles_a_unit);
@@ -185,35 +200,25 @@ static void run_unit(const conv_direct *d, int64_t unit, bool packed, char *scra
   }
 }
 
-static void run_part(void *arg, int64_t part) {
-  const conv_direct *d = arg;
-  char *scratch = d->workspace + d->offsets_bytes + part * d->thread_bytes;
-  int64_t before = -1;
-  for (int64_t u = cc_part(d->units, part, d->parts); u < cc_part(d->units, part + 1, d->parts); u++) {
-    const int64_t place = u / d->units_a_block;
-    run_unit(d, u, place == before && d->blocks.chunks == 1, scratch);
-    before = place;
-  }
-}
-
 static bool fits(const cc_conv *conv) {
   (void)conv;
   return true;
 }
 
-static int64_t workspace_of(const cc_conv *conv, const cconv_context *context) {
-  conv_direct d;
-  prepare(&d, conv, context);
-  return d.offsets_bytes + d.parts * d.thread_bytes;
-}
-
-static void run(const cc_conv *conv, const cconv_context *context, char *workspace) {
-  conv_direct d;
-  prepare(&d, conv, context);
+static cconv_status run(const cc_conv *conv, const cc_conv_work *work, cc_run *run, char *workspace) {
+  conv_direct d = *(const conv_direct *)(const void *)work->state;
+  d.conv = conv;
   d.workspace = workspace;
   cconv_operation_offsets(&d.blocks, conv->shape.axis, (int32_t *)(void *)workspace);
-  cconv_parallel(context, run_part, &d, d.parts);
+  return cconv_parallel(run, run_unit, &d, d.units, d.parts);
+}
+
+static void describe(const cc_conv_work *work, cconv_plan_info *info) {
+  const conv_direct *d = (const conv_direct *)(const void *)work->state;
+  cconv_operation_describe(&d->blocks, info);
+  info->rows = d->rows;
 }
 
 extern const cc_conv_driver cconv_conv_direct; /* conv_driver.c declares it again, from drivers.inc */
-const cc_conv_driver cconv_conv_direct = {.fits = fits, .workspace = workspace_of, .run = run};
+const cc_conv_driver cconv_conv_direct = {
+    .name = "direct", .fits = fits, .prepare = prepare, .run = run, .describe = describe};

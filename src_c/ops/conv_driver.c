@@ -20,13 +20,10 @@ static const cc_conv_driver *driver_for(const cc_conv *conv) {
   return drivers[i];
 }
 
-int64_t cconv_conv_driver_workspace(const cc_conv *conv, const cconv_context *context) {
-  return cconv_view_is_empty(&conv->output) ? 0 : driver_for(conv)->workspace(conv, context);
-}
-
-void cconv_conv_driver_run(const cc_conv *conv, const cconv_context *context, char *workspace) {
-  if (!cconv_view_is_empty(&conv->output))
-    driver_for(conv)->run(conv, context, workspace);
+void cconv_conv_work_out(const cc_conv *conv, int64_t threads, cc_conv_work *work) {
+  work->driver = driver_for(conv);
+  work->weights = 0;
+  work->driver->prepare(conv, threads, work);
 }
 
 double cconv_conv_operations(const cc_conv *conv) {
@@ -35,6 +32,39 @@ double cconv_conv_operations(const cc_conv *conv) {
   for (int a = 0; a < CCONV_MAX_SPATIAL; a++)
     operations *= (double)shape->axis[a].out;
   return operations;
+}
+
+int64_t cconv_conv_dense_bytes(const cc_conv *conv) {
+  return conv->shape.groups * conv->shape.oc * conv->shape.reduction * conv->element;
+}
+
+void cconv_conv_kept_weights(cc_conv *conv, const char *dense) {
+  const cc_conv_shape *shape = &conv->shape;
+  cc_weight *weight = &conv->weight;
+  int64_t step = conv->element;
+  weight->data = dense;
+  weight->dtype = conv->dtype;
+  for (int a = CCONV_MAX_SPATIAL - 1; a >= 0; a--) {
+    weight->tap[a] = step;
+    step *= shape->axis[a].kernel;
+  }
+  weight->in = step;
+  weight->out = shape->reduction * conv->element;
+  weight->group = shape->oc * weight->out;
+  weight->in_place = weight->keeps = true;
+}
+
+void cconv_conv_keep_weights(cc_conv *conv, char *dense) {
+  const cc_conv_shape *shape = &conv->shape;
+  const cc_weight from = conv->weight;
+  for (int64_t g = 0; g < shape->groups; g++)
+    conv->kernels->weight_pack(&(cc_weight_pack_job){
+        .weight = from.data + g * from.group,
+        .source = from.dtype,
+        .count = {shape->oc, shape->ic, shape->axis[0].kernel, shape->axis[1].kernel, shape->axis[2].kernel},
+        .stride = {from.out, from.in, from.tap[0], from.tap[1], from.tap[2]},
+        .target = dense + g * shape->oc * shape->reduction * conv->element});
+  cconv_conv_kept_weights(conv, dense);
 }
 
 cc_rows cconv_conv_weights(const cc_conv *conv, int64_t g, int64_t oc, int64_t rows, const cc_chunk *chunk,

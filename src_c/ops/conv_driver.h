@@ -1,27 +1,54 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * conv_driver.h - what a driver of convolution is, and what all of them do to a block.
  *
- * Law: drivers.inc lists them. All sum in the same order, so which one runs changes no bit. */
+ * Law: drivers.inc lists them. Those of one algorithm sum in the same order, so which one runs changes no bit. */
 #ifndef CC_CONV_DRIVER_H
 #define CC_CONV_DRIVER_H
 
+#include "base/parallel.h"
 #include "ops/conv.h"
 #include "ops/operation.h"
 
+enum { CC_WORK_STATE = 640 }; /* bytes, for the largest driver's own struct */
+
+struct cc_conv_driver;
+
+/* A convolution worked out but for its data: all that shapes, strides and the number of threads decide. */
+typedef struct cc_conv_work {
+  const struct cc_conv_driver *driver;
+  int64_t workspace; /* bytes of scratch */
+  int64_t weights;   /* bytes of prepared weights, by shape and dtype of the weight alone; 0 for none */
+  int64_t parts;     /* threads it deals its units to */
+  _Alignas(16) char state[CC_WORK_STATE];
+} cc_conv_work;
+
 typedef struct cc_conv_driver {
+  const char *name;
+  /* Can it run? By shapes of one image and of the weight, parameters and dtype; never by batch, strides or threads. */
   bool (*fits)(const cc_conv *conv);
-  int64_t (*workspace)(const cc_conv *conv, const cconv_context *context); /* bytes */
+  void (*prepare)(const cc_conv *conv, int64_t threads, cc_conv_work *work);
+  /* Write the prepared weights; NULL for a driver that has none. */
+  void (*pack)(const cc_conv *conv, const cc_conv_work *work, char *weights);
   /* workspace: as many bytes as asked for, aligned to CC_ALIGNMENT */
-  void (*run)(const cc_conv *conv, const cconv_context *context, char *workspace);
+  cconv_status (*run)(const cc_conv *conv, const cc_conv_work *work, cc_run *run, char *workspace);
+  void (*describe)(const cc_conv_work *work, cconv_plan_info *info);
 } cc_conv_driver;
 
-/* What an ordinary convolution needs, and the convolution, by the first driver that fits; it may be a phase of
- * a transposed one. */
-int64_t cconv_conv_driver_workspace(const cc_conv *conv, const cconv_context *context);
-void cconv_conv_driver_run(const cc_conv *conv, const cconv_context *context, char *workspace);
+/* Work out an ordinary convolution with outputs, which may be a phase of a transposed one, for the first
+ * driver that fits. */
+void cconv_conv_work_out(const cc_conv *conv, int64_t threads, cc_conv_work *work);
 
 /* Twice the multiply-adds of the whole convolution. */
 double cconv_conv_operations(const cc_conv *conv);
+
+/* Bytes of a convolution's weights, dense in the dtype of the arithmetic. */
+int64_t cconv_conv_dense_bytes(const cc_conv *conv);
+
+/* Copy a convolution's weights so, [g][m][c][k], and have conv->weight describe the copy. */
+void cconv_conv_keep_weights(cc_conv *conv, char *dense);
+
+/* Have conv->weight describe such a copy, made before. */
+void cconv_conv_kept_weights(cc_conv *conv, const char *dense);
 
 /* Rows of weights, pitch elements apart. */
 typedef struct cc_rows {

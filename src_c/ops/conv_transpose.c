@@ -4,10 +4,10 @@
  * Law: every phase of the stride that taps meet is an ordinary convolution with every q-th of them
  * (see shape/transpose_shape.h): no zero is inserted, no sum is stored before it is whole. Where other
  * phases have outputs, all outputs are first made bias: there may be far more phases than taps. */
+#include "ops/conv_transpose.h"
 #include "base/checked.h"
 #include "base/error.h"
 #include "base/layout.h"
-#include "ops/conv_driver.h"
 #include "shape/transpose_shape.h"
 
 /* The phases that taps meet. */
@@ -67,13 +67,93 @@ static bool phase_of(const cc_conv *conv, int64_t index, cc_conv *part) {
   return any;
 }
 
-static int64_t workspace_bytes(const cc_conv *conv, const cconv_context *context) {
-  cc_conv part = bias_of(conv);
-  int64_t bytes = has_unmet_outputs(conv) ? cconv_conv_driver_workspace(&part, context) : 0;
-  for (int64_t i = 0; i < phase_count(conv); i++)
-    if (phase_of(conv, i, &part))
-      bytes = cc_max(bytes, cconv_conv_driver_workspace(&part, context));
-  return bytes + CC_ALIGNMENT;
+/* Step through the phases that have outputs: true with the next one, false when there is none. `dense` is where the
+ * kept weights of the first begin, NULL for none; those of the others follow, each from a whole line on. */
+typedef struct phase_walk {
+  const cc_conv *conv;
+  int64_t index, count;
+  const char *dense;
+  cc_conv part;
+} phase_walk;
+
+static phase_walk phases_of(const cc_conv *conv, const char *dense) {
+  return (phase_walk){.conv = conv, .count = phase_count(conv), .dense = dense};
+}
+
+static bool next_phase(phase_walk *walk) {
+  while (walk->index < walk->count) {
+    if (!phase_of(walk->conv, walk->index++, &walk->part))
+      continue;
+    if (walk->dense) {
+      cconv_conv_kept_weights(&walk->part, walk->dense);
+      walk->dense += cc_lines(cconv_conv_dense_bytes(&walk->part));
+    }
+    return true;
+  }
+  return false;
+}
+
+int64_t cconv_transpose_dense_bytes(const cc_conv *conv) {
+  int64_t bytes = 0;
+  for (phase_walk walk = phases_of(conv, NULL); next_phase(&walk);)
+    bytes += cc_lines(cconv_conv_dense_bytes(&walk.part));
+  return bytes;
+}
+
+void cconv_transpose_keep_weights(const cc_conv *conv, char *dense) {
+  for (phase_walk walk = phases_of(conv, NULL); next_phase(&walk);) {
+    cconv_conv_keep_weights(&walk.part, dense);
+    dense += cc_lines(cconv_conv_dense_bytes(&walk.part));
+  }
+}
+
+int64_t cconv_transpose_workspace(const cc_conv *conv, int64_t threads, const char *dense) {
+  cc_conv_work work = {.workspace = 0};
+  if (conv->output.shape[CC_CHANNEL] == 0)
+    return 0;
+  if (has_unmet_outputs(conv)) {
+    const cc_conv whole = bias_of(conv);
+    cconv_conv_work_out(&whole, threads, &work);
+  }
+  int64_t bytes = work.workspace;
+  for (phase_walk walk = phases_of(conv, dense); next_phase(&walk);) {
+    cconv_conv_work_out(&walk.part, threads, &work);
+    bytes = cc_max(bytes, work.workspace);
+  }
+  return bytes;
+}
+
+static cconv_status run_part(const cc_conv *part, cc_run *run, char *workspace, cc_conv_work *work) {
+  cconv_conv_work_out(part, run->context->num_threads, work);
+  return work->driver->run(part, work, run, workspace);
+}
+
+cconv_status cconv_transpose_run(const cc_conv *conv, cc_run *run, char *workspace, const char *dense) {
+  cconv_status status = CCONV_OK;
+  cc_conv_work work;
+  if (cconv_view_is_empty(&conv->output))
+    return CCONV_OK;
+  if (has_unmet_outputs(conv)) {
+    const cc_conv whole = bias_of(conv);
+    status = run_part(&whole, run, workspace, &work);
+  }
+  for (phase_walk walk = phases_of(conv, dense); !status && next_phase(&walk);)
+    status = run_part(&walk.part, run, workspace, &work);
+  return status;
+}
+
+void cconv_transpose_describe(const cc_conv *conv, int64_t threads, const char *dense, cconv_plan_info *info) {
+  cc_conv_work work;
+  info->phases = 0;
+  for (phase_walk walk = phases_of(conv, dense); next_phase(&walk); info->phases++) {
+    cconv_conv_work_out(&walk.part, threads, &work);
+    if (info->phases == 0) {
+      info->algorithm = work.driver->name;
+      info->threads = (int32_t)work.parts;
+      work.driver->describe(&work, info);
+    }
+    info->operations += cconv_conv_operations(&walk.part);
+  }
 }
 
 cconv_status cconv_conv_transpose_workspace(const cconv_conv_params *params, const cconv_tensor *input,
@@ -81,13 +161,13 @@ cconv_status cconv_conv_transpose_workspace(const cconv_conv_params *params, con
                                             const cconv_tensor *residual, const cconv_tensor *output,
                                             const cconv_context *context, size_t *bytes, cconv_error *error) {
   cc_conv conv;
-  const cc_conv_tensors tensors = {input, weight, bias, residual, output};
+  const cconv_conv_tensors tensors = {sizeof tensors, input, weight, bias, residual, output};
   cconv_status status = cconv_conv_validate(params, &tensors, true, context, &conv, error);
   if (status)
     return status;
   if (!bytes)
     return cc_fail(error, CCONV_BAD_ARGUMENT, "bytes", -1, 0, 1);
-  *bytes = (size_t)workspace_bytes(&conv, context);
+  *bytes = (size_t)(cconv_transpose_workspace(&conv, context->num_threads, NULL) + CC_ALIGNMENT);
   return CCONV_OK;
 }
 
@@ -96,16 +176,14 @@ cconv_status cconv_conv_transpose(const cconv_conv_params *params, const cconv_t
                                   const cconv_tensor *output, const cconv_context *context, void *workspace,
                                   size_t bytes, cconv_error *error) {
   cc_conv conv;
+  cc_run run;
   char *base;
-  const cc_conv_tensors tensors = {input, weight, bias, residual, output};
+  const cconv_conv_tensors tensors = {sizeof tensors, input, weight, bias, residual, output};
   cconv_status status = cconv_conv_validate(params, &tensors, true, context, &conv, error);
-  if (status || (status = cconv_operation_workspace(workspace, bytes, workspace_bytes(&conv, context), &base, error)))
+  if (status || (status = cconv_operation_workspace(
+                     workspace, bytes, cconv_transpose_workspace(&conv, context->num_threads, NULL) + CC_ALIGNMENT,
+                     &base, error)))
     return status;
-  cc_conv part = bias_of(&conv);
-  if (has_unmet_outputs(&conv))
-    cconv_conv_driver_run(&part, context, base);
-  for (int64_t i = 0; i < phase_count(&conv); i++)
-    if (phase_of(&conv, i, &part))
-      cconv_conv_driver_run(&part, context, base);
-  return CCONV_OK;
+  cconv_run_begin(&run, context);
+  return cconv_transpose_run(&conv, &run, base, NULL);
 }

@@ -69,7 +69,7 @@ static void prepare(filter *f, const cconv_context *context) {
   double operations = (double)TAP_OPERATIONS * (double)channels * (double)f->present;
   for (int a = 0; a < CCONV_MAX_SPATIAL; a++)
     operations *= (double)axis[a].out;
-  const int64_t threads = cconv_operation_parts(context, context->num_threads, operations);
+  const int64_t threads = cconv_operation_parts(context->num_threads, context->num_threads, operations);
   const cc_block_request request = {
       .axis = axis,
       .channels = 1,
@@ -86,7 +86,7 @@ static void prepare(filter *f, const cconv_context *context) {
   const cc_blocks *blocks = &f->blocks;
   f->blocks_a_channel = blocks->count[0] * blocks->count[1] * blocks->count[2];
   f->units = channels * f->blocks_a_channel;
-  f->parts = cconv_operation_parts(context, f->units, operations);
+  f->parts = cconv_operation_parts(context->num_threads, f->units, operations);
   f->offsets_bytes = cc_lines(blocks->taps[0] * blocks->taps[1] * blocks->taps[2] * (int64_t)sizeof(int32_t));
   f->slab_at = cc_lines((blocks->halo.channel + vector) * f->element);
   f->own_at = f->slab_at + cc_lines((blocks->halo.positions + vector) * f->element);
@@ -114,8 +114,12 @@ static void store_block(const filter *f, int64_t image, const cc_block *block, i
                                           .y_step = f->output.stride[CC_WIDTH]});
 }
 
-static void run_unit(const filter *f, int64_t unit, char *scratch) {
+static void run_unit(void *arg, int64_t unit, bool first, int64_t part) {
+  const filter *f = arg;
   const cc_axis *axis = f->shape.axis;
+  char *scratch = f->workspace + f->offsets_bytes + part * f->thread_bytes;
+  if (first)
+    cconv_operation_clear(&f->blocks, f->element, f->kernels->vector_length, scratch);
   const int64_t image = unit / f->blocks_a_channel; /* of one channel */
   const cc_block block = cconv_block_of(&f->blocks, axis, unit % f->blocks_a_channel);
   const int64_t positions = cconv_block_positions(&f->blocks.halo, &block);
@@ -142,13 +146,6 @@ static void run_unit(const filter *f, int64_t unit, char *scratch) {
     (f->least ? f->kernels->pool_min : f->kernels->pool_max)(&job);
   }
   store_block(f, image, &block, positions, scratch + f->slab_at);
-}
-
-static void run_part(void *arg, int64_t part) {
-  const filter *f = arg;
-  char *scratch = f->workspace + f->offsets_bytes + part * f->thread_bytes;
-  for (int64_t u = cc_part(f->units, part, f->parts); u < cc_part(f->units, part + 1, f->parts); u++)
-    run_unit(f, u, scratch);
 }
 
 cconv_status cconv_filter_extreme_workspace(const cconv_filter_params *params, const cconv_tensor *input,
@@ -185,6 +182,7 @@ cconv_status cconv_filter_extreme(const cconv_filter_params *params, const cconv
   cconv_operation_offsets(&f.blocks, f.shape.axis, offsets);
   if (f.footprint && f.blocks.chunks == 1)
     keep_present(&f, 0, f.shape.taps, offsets, offsets);
-  cconv_parallel(context, run_part, &f, f.parts);
-  return CCONV_OK;
+  cc_run run;
+  cconv_run_begin(&run, context);
+  return cconv_parallel(&run, run_unit, &f, f.units, f.parts);
 }

@@ -4,6 +4,8 @@
  * Law: typeless; an element is a number of bytes. */
 #include "ops/operation.h"
 
+#include <string.h>
+
 #include "base/checked.h"
 #include "base/error.h"
 #include "base/layout.h"
@@ -81,10 +83,18 @@ cconv_status cconv_operation_workspace(void *workspace, size_t bytes, int64_t ne
 
 int64_t cconv_operation_budget(void) { return cconv_cache_l2() / 2; }
 
-int64_t cconv_operation_parts(const cconv_context *context, int64_t units, double operations) {
+int64_t cconv_operation_parts(int64_t threads, int64_t units, double operations) {
   if (operations < CC_SERIAL_OPERATIONS)
     return 1;
-  return cc_max(1, cc_min(cc_min(context->num_threads, CC_MOST_PARTS), units));
+  return cc_max(1, cc_min(cc_min(threads, CC_MOST_PARTS), units));
+}
+
+void cconv_operation_describe(const cc_blocks *blocks, cconv_plan_info *info) {
+  for (int a = 0; a < CCONV_MAX_SPATIAL; a++) {
+    info->blocks[a] = blocks->count[a];
+    info->block[a] = blocks->out[a];
+  }
+  info->chunks = blocks->chunks;
 }
 
 cc_block cconv_block_of(const cc_blocks *blocks, const cc_axis axis[3], int64_t index) {
@@ -129,6 +139,14 @@ void cconv_operation_pack(const cc_kernels *kernels, const cc_blocks *blocks, co
     job.pitch[a] = halo->axis[a].pitch;
   }
   kernels->halo_pack(&job);
+}
+
+void cconv_operation_clear(const cc_blocks *blocks, int64_t element, int64_t slack, char *target) {
+  const cc_halo *halo = &blocks->halo;
+  const int64_t packed = halo->axis[0].phases * halo->axis[1].phases * halo->axis[2].phases * halo->phase;
+  for (int64_t c = 0; c < blocks->channels; c++)
+    memset(target + (c * halo->channel + packed) * element, 0, (size_t)((halo->channel - packed) * element));
+  memset(target + blocks->channels * halo->channel * element, 0, (size_t)(slack * element));
 }
 
 void cconv_operation_offsets(const cc_blocks *blocks, const cc_axis axis[3], int32_t *offsets) {

@@ -47,8 +47,11 @@ cconv_status cconv_operation_workspace(void *workspace, size_t bytes, int64_t ne
 /* Scratch for one thread: half of the level 2 cache, so that halo and slab stay in it. */
 int64_t cconv_operation_budget(void);
 
-/* Parts to deal `units` pieces of work to, `operations` in all. */
-int64_t cconv_operation_parts(const cconv_context *context, int64_t units, double operations);
+/* Parts to deal `units` pieces of work to, `operations` in all, for so many threads. */
+int64_t cconv_operation_parts(int64_t threads, int64_t units, double operations);
+
+/* Say how outputs and sums are cut. */
+void cconv_operation_describe(const cc_blocks *blocks, cconv_plan_info *info);
 
 /* Which outputs a block covers: from[a] up to from[a] + size[a]. */
 typedef struct cc_block {
@@ -65,6 +68,11 @@ int64_t cconv_block_positions(const cc_halo *halo, const cc_block *block);
 void cconv_operation_pack(const cc_kernels *kernels, const cc_blocks *blocks, const cc_axis axis[3],
                           const cc_view *input, int64_t n, int64_t channel, const cc_block *block,
                           const cc_chunk *chunk, double fill, void *target);
+
+/* Make zero what packing never writes: the ends of the channels, and `slack` elements behind the last. Kernels
+ * compute there, for nothing; whatever a scratch happens to hold may be denormal, which costs some
+ * processors a hundred cycles an operation. */
+void cconv_operation_clear(const cc_blocks *blocks, int64_t element, int64_t slack, char *target);
 
 /* Write the offset of every term of a whole chunk; those of a shorter one are the first of them. */
 void cconv_operation_offsets(const cc_blocks *blocks, const cc_axis axis[3], int32_t *offsets);

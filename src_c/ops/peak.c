@@ -12,10 +12,11 @@ typedef struct peak {
   int64_t operations; /* of one thread: the same for each */
 } peak;
 
-static void run_part(void *arg, int64_t part) {
+static void run_unit(void *arg, int64_t unit, bool first, int64_t part) {
   peak *p = arg;
-  int64_t operations = p->kernels->fma_peak(p->iterations, 1e-6);
-  if (part == 0)
+  const int64_t operations = p->kernels->fma_peak(p->iterations, 1e-6);
+  (void)first, (void)part;
+  if (unit == 0)
     p->operations = operations;
 }
 
@@ -30,8 +31,10 @@ cconv_status cconv_fma_peak(cconv_dtype dtype, int64_t iterations, const cconv_c
     return CCONV_BAD_ARGUMENT;
   if (iterations > MOST_ITERATIONS)
     return CCONV_TOO_LARGE;
-  const int64_t parts = cconv_operation_parts(context, context->num_threads, (double)CC_SERIAL_OPERATIONS);
-  cconv_parallel(context, run_part, &p, parts);
+  const int64_t parts = cconv_operation_parts(context->num_threads, context->num_threads, (double)CC_SERIAL_OPERATIONS);
+  cc_run run;
+  cconv_run_begin(&run, context);
+  status = cconv_parallel(&run, run_unit, &p, parts, parts);
   *operations = p.operations * parts;
-  return CCONV_OK;
+  return status;
 }

@@ -34,6 +34,7 @@ typedef struct pool {
   int64_t pitch;                                             /* elements between rows of the slab */
   int64_t slab_at, taps_at, counts_at, row_at, thread_bytes; /* a thread's scratch, the halo first */
   int64_t offsets_bytes;
+  cc_run *run;
   char *workspace;
 } pool;
 
@@ -80,7 +81,7 @@ static void prepare(pool *p, const cconv_context *context) {
   double operations = (double)TAP_OPERATIONS * (double)channels * (double)p->shape.taps;
   for (int a = 0; a < CCONV_MAX_SPATIAL; a++)
     operations *= (double)axis[a].out;
-  const int64_t threads = cconv_operation_parts(context, context->num_threads, operations);
+  const int64_t threads = cconv_operation_parts(context->num_threads, context->num_threads, operations);
   const int64_t tap = p->indexed ? (int64_t)sizeof(int64_t) : 0;
   p->partials = p->sums ? cc_min(CC_PARTIALS, p->shape.taps) : 1;
   /* A position needs its partial results and, for one row at a time, its count and its average. */
@@ -101,7 +102,7 @@ static void prepare(pool *p, const cconv_context *context) {
   const cc_halo *halo = &p->blocks.halo;
   p->blocks_a_channel = p->blocks.count[0] * p->blocks.count[1] * p->blocks.count[2];
   p->units = channels * p->blocks_a_channel;
-  p->parts = cconv_operation_parts(context, p->units, operations);
+  p->parts = cconv_operation_parts(context->num_threads, p->units, operations);
   p->pitch = halo->positions + vector;
   p->offsets_bytes = cc_lines(p->blocks.taps[0] * p->blocks.taps[1] * p->blocks.taps[2] * (int64_t)sizeof(int32_t));
   p->slab_at = cc_lines((halo->channel + vector) * p->element);
@@ -196,14 +197,18 @@ static void pool_chunk(const pool *p, const cc_pool_job *job) {
     (p->indexed ? p->kernels->pool_max_taps : p->kernels->pool_max)(job);
 }
 
-static void run_unit(const pool *p, int64_t unit, char *scratch) {
+static void run_unit(void *arg, int64_t unit, bool first, int64_t part) {
+  const pool *p = arg;
   const cc_axis *axis = p->shape.walk;
+  char *scratch = p->workspace + p->offsets_bytes + part * p->thread_bytes;
+  if (first)
+    cconv_operation_clear(&p->blocks, p->element, p->kernels->vector_length, scratch);
   const int64_t image = unit / p->blocks_a_channel; /* of one channel */
   const cc_block block = cconv_block_of(&p->blocks, axis, unit % p->blocks_a_channel);
   const cc_halo *halo = &p->blocks.halo;
   const int64_t positions = cconv_block_positions(halo, &block);
   const int64_t packed = halo->axis[0].phases * halo->axis[1].phases * halo->axis[2].phases * halo->phase;
-  for (int64_t c = 0; c < p->blocks.chunks; c++) {
+  for (int64_t c = 0; c < p->blocks.chunks && !cconv_run_stopped(p->run, part); c++) {
     cc_chunk chunk;
     cconv_chunk_of(&p->blocks, axis, 1, c, &chunk);
     cconv_operation_pack(p->kernels, &p->blocks, axis, &p->input, image / p->shape.c, image % p->shape.c, &block,
@@ -223,13 +228,6 @@ static void run_unit(const pool *p, int64_t unit, char *scratch) {
     pool_chunk(p, &job);
   }
   store_block(p, image, &block, positions, scratch);
-}
-
-static void run_part(void *arg, int64_t part) {
-  const pool *p = arg;
-  char *scratch = p->workspace + p->offsets_bytes + part * p->thread_bytes;
-  for (int64_t u = cc_part(p->units, part, p->parts); u < cc_part(p->units, part + 1, p->parts); u++)
-    run_unit(p, u, scratch);
 }
 
 cconv_status cconv_pool_workspace(const cconv_pool_params *params, const cconv_tensor *input,
@@ -263,6 +261,8 @@ cconv_status cconv_pool(const cconv_pool_params *params, const cconv_tensor *inp
                                           &p.workspace, error)))
     return status;
   cconv_operation_offsets(&p.blocks, p.shape.walk, (int32_t *)(void *)p.workspace);
-  cconv_parallel(context, run_part, &p, p.parts);
-  return CCONV_OK;
+  cc_run run;
+  cconv_run_begin(&run, context);
+  p.run = &run;
+  return cconv_parallel(&run, run_unit, &p, p.units, p.parts);
 }

@@ -62,7 +62,7 @@ static void prepare(adaptive *p, const cconv_context *context) {
   for (int a = CC_DEPTH; a <= CC_WIDTH; a++)
     operations *= (double)cc_max(in[a], out[a]);
   p->rows = out[CC_BATCH] * out[CC_CHANNEL] * out[CC_DEPTH] * out[CC_HEIGHT];
-  p->parts = cconv_operation_parts(context, p->rows, operations);
+  p->parts = cconv_operation_parts(context->num_threads, p->rows, operations);
 }
 
 static char *row_of(const cc_view *view, int64_t n, int64_t c, int64_t d, int64_t h) {
@@ -70,7 +70,9 @@ static char *row_of(const cc_view *view, int64_t n, int64_t c, int64_t d, int64_
   return view->data + n * stride[CC_BATCH] + c * stride[CC_CHANNEL] + d * stride[CC_DEPTH] + h * stride[CC_HEIGHT];
 }
 
-static void run_row(const adaptive *p, int64_t row) {
+static void run_row(void *arg, int64_t row, bool first, int64_t part) {
+  const adaptive *p = arg;
+  (void)first, (void)part;
   const int64_t *in = p->input.shape, *out = p->output.shape, *stride = p->input.stride;
   const int64_t oh = row % out[CC_HEIGHT], od = row / out[CC_HEIGHT] % out[CC_DEPTH];
   const int64_t image = row / out[CC_HEIGHT] / out[CC_DEPTH];
@@ -100,12 +102,6 @@ static void run_row(const adaptive *p, int64_t row) {
   }
 }
 
-static void run_part(void *arg, int64_t part) {
-  const adaptive *p = arg;
-  for (int64_t row = cc_part(p->rows, part, p->parts); row < cc_part(p->rows, part + 1, p->parts); row++)
-    run_row(p, row);
-}
-
 cconv_status cconv_pool_adaptive(const cconv_adaptive_params *params, const cconv_tensor *input,
                                  const cconv_tensor *output, const cconv_tensor *indices, const cconv_context *context,
                                  cconv_error *error) {
@@ -114,6 +110,7 @@ cconv_status cconv_pool_adaptive(const cconv_adaptive_params *params, const ccon
   if (status)
     return status;
   prepare(&p, context);
-  cconv_parallel(context, run_part, &p, p.parts);
-  return CCONV_OK;
+  cc_run run;
+  cconv_run_begin(&run, context);
+  return cconv_parallel(&run, run_row, &p, p.rows, p.parts);
 }

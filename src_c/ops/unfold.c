@@ -78,7 +78,7 @@ static void prepare(unfold *u, const cconv_context *context) {
     u->thread_bytes = dense ? 0 : cc_lines(cc_min(axis[2].out, PIECE) * u->element);
   }
   const double moved = (double)channels * (double)shape->taps * (double)shape->windows;
-  u->parts = cconv_operation_parts(context, u->units, MOVE_OPERATIONS * moved);
+  u->parts = cconv_operation_parts(context->num_threads, u->units, MOVE_OPERATIONS * moved);
 }
 
 /* One row of the columns: what one tap sees in one channel. It is the halo of a window of one tap. */
@@ -162,11 +162,10 @@ static void fold_unit(const unfold *u, int64_t unit, char *scratch) {
   }
 }
 
-static void run_part(void *arg, int64_t part) {
+static void run_unit(void *arg, int64_t unit, bool first, int64_t part) {
   const unfold *u = arg;
-  char *scratch = u->workspace + part * u->thread_bytes;
-  for (int64_t i = cc_part(u->units, part, u->parts); i < cc_part(u->units, part + 1, u->parts); i++)
-    (u->fold ? fold_unit : unfold_unit)(u, i, scratch);
+  (void)first;
+  (u->fold ? fold_unit : unfold_unit)(u, unit, u->workspace + part * u->thread_bytes);
 }
 
 static cconv_status query(const cconv_unfold_params *params, const cconv_tensor *input, const cconv_tensor *output,
@@ -193,8 +192,9 @@ static cconv_status execute(const cconv_unfold_params *params, const cconv_tenso
   if ((status =
            cconv_operation_workspace(workspace, bytes, u.parts * u.thread_bytes + CC_ALIGNMENT, &u.workspace, error)))
     return status;
-  cconv_parallel(context, run_part, &u, u.parts);
-  return CCONV_OK;
+  cc_run run;
+  cconv_run_begin(&run, context);
+  return cconv_parallel(&run, run_unit, &u, u.units, u.parts);
 }
 
 cconv_status cconv_unfold_workspace(const cconv_unfold_params *params, const cconv_tensor *input,

@@ -48,7 +48,7 @@ static void prepare(unpool *p, const cconv_context *context) {
     plane *= (double)p->output.shape[a];
   }
   p->channels = p->input.shape[CC_BATCH] * p->input.shape[CC_CHANNEL];
-  p->parts = cconv_operation_parts(context, p->channels, operations + plane);
+  p->parts = cconv_operation_parts(context->num_threads, p->channels, operations + plane);
 }
 
 static char *channel_of(const cc_view *view, int64_t channel) {
@@ -75,12 +75,10 @@ static int64_t first_bad(const unpool *p, int64_t channel) {
   return -1;
 }
 
-static void check_part(void *arg, int64_t part) {
+static void check_channel(void *arg, int64_t channel, bool first, int64_t part) {
   unpool *p = arg;
-  const int64_t end = cc_part(p->channels, part + 1, p->parts);
-  p->bad[part] = -1;
-  for (int64_t c = cc_part(p->channels, part, p->parts); c < end && p->bad[part] == -1; c++)
-    p->bad[part] = first_bad(p, c);
+  if (first || p->bad[part] == -1)
+    p->bad[part] = first_bad(p, channel);
 }
 
 static void move(char *y, const char *x, int64_t bytes) {
@@ -131,25 +129,26 @@ static void place(const unpool *p, int64_t channel) {
     }
 }
 
-static void run_part(void *arg, int64_t part) {
+static void run_channel(void *arg, int64_t channel, bool first, int64_t part) {
   const unpool *p = arg;
-  for (int64_t c = cc_part(p->channels, part, p->parts); c < cc_part(p->channels, part + 1, p->parts); c++) {
-    clear(p, c);
-    place(p, c);
-  }
+  (void)first, (void)part;
+  clear(p, channel);
+  place(p, channel);
 }
 
 cconv_status cconv_max_unpool(const cconv_tensor *input, const cconv_tensor *indices, const cconv_tensor *output,
                               const cconv_context *context, cconv_error *error) {
   unpool p;
-  const cconv_status status = validate(input, indices, output, context, &p, error);
+  cconv_status status = validate(input, indices, output, context, &p, error);
   if (status)
     return status;
   prepare(&p, context);
-  cconv_parallel(context, check_part, &p, p.parts);
-  for (int64_t part = 0; part < p.parts; part++)
+  cc_run run;
+  cconv_run_begin(&run, context);
+  if ((status = cconv_parallel(&run, check_channel, &p, p.channels, p.parts)))
+    return status;
+  for (int64_t part = 0; part < cc_min(p.parts, p.channels); part++)
     if (p.bad[part] != -1)
       return cc_fail(error, CCONV_BAD_ARGUMENT, "indices", -1, p.bad[part], plane_of(&p.output));
-  cconv_parallel(context, run_part, &p, p.parts);
-  return CCONV_OK;
+  return cconv_parallel(&run, run_channel, &p, p.channels, p.parts);
 }

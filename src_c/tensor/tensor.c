@@ -60,6 +60,25 @@ cconv_status cconv_view_of(const cconv_tensor *tensor, const char *name, int32_t
   return CCONV_OK;
 }
 
+/* The first byte and the one behind the last; false for a tensor without elements. Sums modulo 2^64: a tensor that
+ * lies in memory has no other. */
+static bool bounds_of(const cconv_tensor *tensor, uintptr_t *from, uintptr_t *to) {
+  *from = (uintptr_t)tensor->data;
+  *to = *from + (uintptr_t)cconv_element_size(tensor->dtype);
+  for (int a = 0; a < tensor->rank && a < CCONV_MAX_RANK; a++) {
+    if (tensor->shape[a] == 0)
+      return false;
+    const uintptr_t step = (uintptr_t)(tensor->shape[a] - 1) * (uintptr_t)tensor->stride[a];
+    *(tensor->stride[a] < 0 ? from : to) += step;
+  }
+  return true;
+}
+
+int cconv_tensors_overlap(const cconv_tensor *a, const cconv_tensor *b) {
+  uintptr_t a_from, a_to, b_from, b_to;
+  return a && b && bounds_of(a, &a_from, &a_to) && bounds_of(b, &b_from, &b_to) && a_from < b_to && b_from < a_to;
+}
+
 bool cconv_view_is_empty(const cc_view *view) {
   for (int a = 0; a < CCONV_MAX_RANK; a++)
     if (view->shape[a] == 0)
