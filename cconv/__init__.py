@@ -13,6 +13,7 @@ from cconv.conv import (
     separable_conv2d,
 )
 from cconv.conv_transpose import conv_transpose1d, conv_transpose2d, conv_transpose3d
+from cconv.plan import ConvPlan
 from cconv.pool import (
     avg_pool1d,
     avg_pool2d,
@@ -47,6 +48,7 @@ from cconv.unfold import fold, unfold
 from cconv.unpool import max_unpool1d, max_unpool2d, max_unpool3d
 
 __all__ = [
+    "ConvPlan",
     "__version__",
     "adaptive_avg_pool1d",
     "adaptive_avg_pool2d",

@@ -83,8 +83,10 @@ def parser() -> argparse.ArgumentParser:
         "bench",
         help="time some layers and compare them with the FMA peak of this machine",
         description="Time common layers and compare them with the fused-multiply-add peak that "
-        "is measured in the same run, turn by turn. Needs nothing but cconv.",
-        epilog="exit status: 0 done; 2 bad usage or a file that cannot be written",
+        "is measured in the same run, turn by turn. Needs nothing but cconv; a picture needs "
+        "Matplotlib.",
+        epilog="exit status: 0 done; 1 Matplotlib is needed and missing; 2 bad usage or "
+        "a file that cannot be written",
     )
     bench.add_argument(
         "--threads",
@@ -107,6 +109,11 @@ def parser() -> argparse.ArgumentParser:
         help="time to spend on each case; default: %(default)s",
     )
     bench.add_argument("--json", metavar="PATH", help="also write the figures to this file")
+    bench.add_argument(
+        "--picture",
+        metavar="PATH",
+        help="also draw the figures, into this PNG file (needs Matplotlib)",
+    )
     return top
 
 
@@ -132,7 +139,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from cconv import bench
 
         dtypes = bench.DTYPES if given.dtype == "both" else (given.dtype,)
-        return bench.run(given.threads, dtypes, given.seconds, given.json)
+        return bench.run(given.threads, dtypes, given.seconds, given.json, given.picture)
     cconv.show_config()
     return 0
 

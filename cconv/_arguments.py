@@ -8,10 +8,9 @@ from numbers import Real
 from typing import Any, NamedTuple, SupportsIndex, TypeAlias
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from cconv import _check, _shape
-from cconv._activations import Activation
 from cconv._check import Shape
 from cconv._shape import Axis
 
@@ -54,14 +53,6 @@ class TransposeArguments(NamedTuple):
     dilation: Ints
     output_size: Ints | None
     layout: str = "NCHW"
-
-
-class StoreArguments(NamedTuple):
-    """What becomes of the sums of a convolution, as the user wrote it."""
-
-    activation: Activation
-    residual: ArrayLike | None
-    out: Array | None
 
 
 class PoolArguments(NamedTuple):
@@ -446,8 +437,8 @@ def norm(function: str, name: str, value: float) -> float:
     return number
 
 
-def algorithm(function: str, value: str) -> None:
-    """Check the algorithm; all that can serve are one and the same direct sum today."""
+def algorithm(function: str, value: str) -> str:
+    """The algorithm that the backends take; all that can serve are the same direct sum today."""
     if not isinstance(value, str) or value not in (*ALGORITHMS, "winograd"):
         raise ValueError(f"{function}: algorithm is {value!r}; expected {_one_of(ALGORITHMS)}")
     chosen = default_algorithm() if value == "auto" else value
@@ -457,6 +448,7 @@ def algorithm(function: str, value: str) -> None:
             f"{function}: algorithm 'winograd'{where} cannot serve this call yet; expected "
             f"{_one_of(ALGORITHMS)}"
         )
+    return chosen
 
 
 @functools.cache

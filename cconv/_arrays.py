@@ -2,6 +2,7 @@
 
 import functools
 import itertools
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -116,6 +117,19 @@ def images(array: Any, rank: int, channels_last: bool) -> Any:
         return None
     batch = array if array.ndim == rank + 2 else array[np.newaxis]
     return batch.transpose(TO_CHANNELS_FIRST[rank + 2]) if channels_last else batch
+
+
+def stand_in(shape: Shape, dtype: np.dtype[Any]) -> Array:
+    """An array in C order that has a shape and a dtype but no memory: not to be read."""
+    strides = tuple(math.prod(map(int, shape[axis + 1 :])) for axis in range(len(shape)))
+    steps = [step * dtype.itemsize for step in strides]
+    return np.lib.stride_tricks.as_strided(np.empty(0, dtype), shape, steps, writeable=False)
+
+
+def image_axes(dimensions: int, rank: int, channels_last: bool) -> tuple[int, ...]:
+    """Which axes of a batch or one image are batch (-1: none), channels and spatial."""
+    axes = TO_CHANNELS_FIRST[rank + 2] if channels_last else tuple(range(rank + 2))
+    return axes if dimensions == rank + 2 else (-1, *(axis - 1 for axis in axes[1:]))
 
 
 def order(array: Array, rank: int, channels_last: bool) -> Order:

@@ -7,6 +7,7 @@ the user did not make is announced by one RuntimeWarning, and `show_config()` gi
 import importlib
 import os
 import warnings
+from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
 from cconv._version import __version__
@@ -19,59 +20,47 @@ REMEDY = (
 Ints = tuple[int, ...]
 
 
+class Plan(Protocol):
+    """A convolution that is checked and worked out; see `_core.pyi`."""
+
+    workspace_nbytes: int
+
+    def run(self, input: Any, weight: Any, bias: Any, residual: Any, out: Any) -> None: ...
+
+    def call(self, input: Any, weight: Any, bias: Any, residual: Any, out: Any) -> Any: ...
+
+    def info(self) -> dict[str, Any]: ...
+
+
+class Pool(Protocol):
+    """A pooling whose arguments are resolved; see `_core.pyi`."""
+
+    workspace_nbytes: int
+
+    def run(self, input: Any, out: Any, indices: Any) -> None: ...
+
+    def call(self, input: Any, out: Any) -> Any: ...
+
+
 class Backend(Protocol):
     """What the C core and the reference both offer; the arguments are in `_core.pyi`."""
 
-    def conv(
+    @property
+    def Plan(self) -> Callable[..., Plan]: ...
+
+    @property
+    def Pool(self) -> Callable[..., Pool]: ...
+
+    def key(
         self,
         input: Any,
         weight: Any,
         bias: Any,
         residual: Any,
         out: Any,
-        stride: Ints,
-        dilation: Ints,
-        before: Ints,
-        after: Ints,
-        padding: tuple[str, float],
-        groups: int,
-        activation: tuple[str | None, float, float],
-        threads: int,
-    ) -> None: ...
-
-    def conv_transpose(
-        self,
-        input: Any,
-        weight: Any,
-        bias: Any,
-        residual: Any,
-        out: Any,
-        stride: Ints,
-        dilation: Ints,
-        before: Ints,
-        after: Ints,
-        groups: int,
-        activation: tuple[str | None, float, float],
-        threads: int,
-    ) -> None: ...
-
-    def pool(
-        self,
-        kind: str,
-        input: Any,
-        out: Any,
-        indices: Any,
-        kernel: Ints,
-        stride: Ints,
-        dilation: Ints,
-        before: Ints,
-        after: Ints,
-        ceil_mode: bool,
-        count_include_pad: bool,
-        divisor: int,
-        p: float,
-        threads: int,
-    ) -> None: ...
+        literals: tuple[Any, ...],
+        numbers: tuple[Any, ...],
+    ) -> tuple[Any, ...] | None: ...
 
     def unfold(
         self,
@@ -120,6 +109,12 @@ class Backend(Protocol):
 
     def max_threads(self) -> int: ...
 
+    def forked(self) -> bool: ...
+
+    def set_forked(self) -> None: ...
+
+    def tell_when_held_back(self, function: Callable[[], None]) -> None: ...
+
     def cpu_features(self) -> tuple[str, ...]: ...
 
 
@@ -129,6 +124,25 @@ class Choice(NamedTuple):
     backend: Backend
     name: str
     reason: str
+
+
+def convolve(
+    input: Any,
+    weight: Any,
+    out: Any,
+    stride: Ints,
+    dilation: Ints,
+    before: Ints,
+    after: Ints,
+    padding: tuple[str, float],
+    groups: int,
+    threads: int,
+) -> None:
+    """Convolve (n, c, *spatial) once, directly, without bias, residual and activation."""
+    window = (stride, dilation, before, after, padding, groups)
+    how = ((None, 0.0, 0.0), "direct", threads, tuple(range(input.ndim)), False)
+    plan = backend.Plan(False, input, weight, None, None, out, *window, *how)
+    plan.run(input, weight, None, None, out)
 
 
 def describe() -> dict[str, Any]:

@@ -12,6 +12,7 @@ cdef extern from "cconv.h" nogil:
     enum: CCONV_UNSUPPORTED
     enum: CCONV_TOO_LARGE
     enum: CCONV_NO_MEMORY
+    enum: CCONV_CANCELLED
     enum: CCONV_FLOAT32
     enum: CCONV_FLOAT64
     enum: CCONV_INT64
@@ -41,6 +42,9 @@ cdef extern from "cconv.h" nogil:
     enum: CCONV_PADDING_SYMMETRIC
     enum: CCONV_PADDING_REPLICATE
     enum: CCONV_PADDING_CIRCULAR
+    enum: CCONV_ALGORITHM_AUTO
+    enum: CCONV_ALGORITHM_DIRECT
+    enum: CCONV_ALGORITHM_WINOGRAD
     enum: CCONV_POOL_MAX
     enum: CCONV_POOL_AVERAGE
     enum: CCONV_POOL_MIN
@@ -60,7 +64,7 @@ cdef extern from "cconv.h" nogil:
         int32_t activation
         double activation_a, activation_b
         double padding_value
-        int32_t padding_mode
+        int32_t padding_mode, algorithm
         int64_t groups
         int64_t stride[3]
         int64_t dilation[3]
@@ -106,6 +110,7 @@ cdef extern from "cconv.h" nogil:
         int32_t num_threads
         void (*parallel_for)(void *host, void (*body)(void *arg, int64_t part) noexcept, void *arg,
                              int64_t parts) noexcept
+        int (*poll)(void *host) noexcept
         void *host
 
     ctypedef struct cconv_error:
@@ -114,22 +119,51 @@ cdef extern from "cconv.h" nogil:
         const char *argument
         int64_t given, expected
 
-    cconv_status cconv_conv_workspace(
-        const cconv_conv_params *params, const cconv_tensor *input, const cconv_tensor *weight,
-        const cconv_tensor *bias, const cconv_tensor *residual, const cconv_tensor *output,
-        const cconv_context *context, size_t *bytes, cconv_error *error)
-    cconv_status cconv_conv(
-        const cconv_conv_params *params, const cconv_tensor *input, const cconv_tensor *weight,
-        const cconv_tensor *bias, const cconv_tensor *residual, const cconv_tensor *output,
-        const cconv_context *context, void *workspace, size_t bytes, cconv_error *error)
-    cconv_status cconv_conv_transpose_workspace(
-        const cconv_conv_params *params, const cconv_tensor *input, const cconv_tensor *weight,
-        const cconv_tensor *bias, const cconv_tensor *residual, const cconv_tensor *output,
-        const cconv_context *context, size_t *bytes, cconv_error *error)
-    cconv_status cconv_conv_transpose(
-        const cconv_conv_params *params, const cconv_tensor *input, const cconv_tensor *weight,
-        const cconv_tensor *bias, const cconv_tensor *residual, const cconv_tensor *output,
-        const cconv_context *context, void *workspace, size_t bytes, cconv_error *error)
+    ctypedef struct cconv_allocator:
+        uint32_t struct_size
+        void *(*allocate)(void *host, size_t nbytes) noexcept
+        void (*release)(void *host, void *memory, size_t nbytes) noexcept
+        void *host
+
+    ctypedef struct cconv_conv_tensors:
+        uint32_t struct_size
+        const cconv_tensor *input
+        const cconv_tensor *weight
+        const cconv_tensor *bias
+        const cconv_tensor *residual
+        const cconv_tensor *output
+
+    ctypedef struct cconv_plan:
+        pass
+
+    ctypedef struct cconv_plan_info:
+        uint32_t struct_size
+        int32_t threads
+        const char *algorithm
+        double operations
+        int64_t bytes_moved, workspace, weights
+        int64_t blocks[3]
+        int64_t block[3]
+        int64_t chunks, rows, phases
+
+    cconv_status cconv_conv_plan(
+        const cconv_conv_params *params, const cconv_conv_tensors *tensors,
+        const cconv_context *context, const cconv_allocator *allocator, cconv_plan **plan,
+        cconv_error *error)
+    cconv_status cconv_conv_transpose_plan(
+        const cconv_conv_params *params, const cconv_conv_tensors *tensors,
+        const cconv_context *context, const cconv_allocator *allocator, cconv_plan **plan,
+        cconv_error *error)
+    int cconv_plan_matches(const cconv_plan *plan, const cconv_conv_tensors *tensors)
+    cconv_status cconv_plan_workspace(
+        const cconv_plan *plan, const cconv_conv_tensors *tensors, const cconv_context *context,
+        size_t *nbytes, cconv_error *error)
+    cconv_status cconv_plan_execute(
+        const cconv_plan *plan, const cconv_conv_tensors *tensors, const cconv_context *context,
+        void *workspace, size_t nbytes, cconv_error *error)
+    void cconv_plan_destroy(cconv_plan *plan)
+    cconv_status cconv_plan_describe(const cconv_plan *plan, cconv_plan_info *info)
+    int cconv_tensors_overlap(const cconv_tensor *a, const cconv_tensor *b)
     cconv_status cconv_pool_workspace(
         const cconv_pool_params *params, const cconv_tensor *input, const cconv_tensor *output,
         const cconv_tensor *indices, const cconv_context *context, size_t *bytes,
@@ -173,4 +207,6 @@ cdef extern from "cconv.h" nogil:
     const char *cconv_compiler()
     int64_t cconv_cache_l2()
     int cconv_max_threads()
+    int cconv_forked()
+    void cconv_set_forked()
     int cconv_openmp_version()

@@ -20,9 +20,95 @@ of them).  `unfold` gives and `fold` takes columns
 True, and of modes one an axis; an integer dtype has its own limit for a value beyond it.
 """
 
+from collections.abc import Callable
 from typing import Any, Literal
 
 from numpy.typing import NDArray
+
+class Plan:
+    """A convolution, or a transposed one, that is checked and worked out.
+
+    `input`, `residual` and `out` are an image, or several, in any order of axes: `axes` lists which
+    of them is the batch (-1: there is none), which the channels, and which are spatial.  A plan
+    that is to `keep` weight and bias copies them, and every call passes None for them; else every
+    call brings them.  Threads may share a plan.
+    """
+
+    workspace_nbytes: int
+    def __init__(
+        self,
+        transposed: bool,
+        input: NDArray[Any],
+        weight: NDArray[Any],
+        bias: NDArray[Any] | None,
+        residual: NDArray[Any] | None,
+        out: NDArray[Any],
+        stride: tuple[int, ...],
+        dilation: tuple[int, ...],
+        before: tuple[int, ...],
+        after: tuple[int, ...],
+        padding: tuple[str, float],
+        groups: int,
+        activation: tuple[str | None, float, float],
+        algorithm: str,
+        threads: int,
+        axes: tuple[int, ...],
+        keep: bool,
+    ) -> None: ...
+    def run(
+        self,
+        input: NDArray[Any],
+        weight: NDArray[Any] | None,
+        bias: NDArray[Any] | None,
+        residual: NDArray[Any] | None,
+        out: NDArray[Any],
+    ) -> None:
+        """Compute; batch size and strides may be others than the plan's."""
+
+    def call(self, input: Any, weight: Any, bias: Any, residual: Any, out: Any) -> Any:
+        """Compute, to a new array in C order without `out`; None, nothing done, if unlike planned.
+
+        As planned are plain arrays of the plan's dtypes, shapes and strides, `out` apart from them.
+        """
+
+    def info(self) -> dict[str, Any]: ...
+
+class Pool:
+    """A pooling whose arguments are resolved, for arrays like these; `axes` are as of a Plan."""
+
+    workspace_nbytes: int
+    def __init__(
+        self,
+        kind: str,
+        input: NDArray[Any],
+        out: NDArray[Any],
+        indices: NDArray[Any] | None,
+        kernel: tuple[int, ...],
+        stride: tuple[int, ...],
+        dilation: tuple[int, ...],
+        before: tuple[int, ...],
+        after: tuple[int, ...],
+        ceil_mode: bool,
+        count_include_pad: bool,
+        divisor: int,
+        p: float,
+        threads: int,
+        axes: tuple[int, ...],
+    ) -> None: ...
+    def run(self, input: NDArray[Any], out: NDArray[Any], indices: NDArray[Any] | None) -> None: ...
+    def call(self, input: NDArray[Any], out: NDArray[Any] | None) -> NDArray[Any] | None:
+        """Compute from an array with the header of the given one; None if `out` will not do."""
+
+def key(
+    input: Any,
+    weight: Any,
+    bias: Any,
+    residual: Any,
+    out: Any,
+    literals: tuple[Any, ...],
+    numbers: tuple[Any, ...],
+) -> tuple[Any, ...] | None:
+    """Give what is equal for two calls that the same plan serves; None where none can be told."""
 
 def conv(
     input: NDArray[Any],
@@ -39,36 +125,6 @@ def conv(
     activation: tuple[str | None, float, float],
     threads: int,
 ) -> None: ...
-def conv_transpose(
-    input: NDArray[Any],
-    weight: NDArray[Any],
-    bias: NDArray[Any] | None,
-    residual: NDArray[Any] | None,
-    out: NDArray[Any],
-    stride: tuple[int, ...],
-    dilation: tuple[int, ...],
-    before: tuple[int, ...],
-    after: tuple[int, ...],
-    groups: int,
-    activation: tuple[str | None, float, float],
-    threads: int,
-) -> None: ...
-def pool(
-    kind: str,
-    input: NDArray[Any],
-    out: NDArray[Any],
-    indices: NDArray[Any] | None,
-    kernel: tuple[int, ...],
-    stride: tuple[int, ...],
-    dilation: tuple[int, ...],
-    before: tuple[int, ...],
-    after: tuple[int, ...],
-    ceil_mode: bool,
-    count_include_pad: bool,
-    divisor: int,
-    p: float,
-    threads: int,
-) -> None: ...
 def pool_adaptive(
     kind: str,
     input: NDArray[Any],
@@ -80,51 +136,6 @@ def pool_adaptive(
 def max_unpool(
     input: NDArray[Any], indices: NDArray[Any], out: NDArray[Any], threads: int
 ) -> None: ...
-def conv_workspace_nbytes(
-    input: NDArray[Any],
-    weight: NDArray[Any],
-    bias: NDArray[Any] | None,
-    residual: NDArray[Any] | None,
-    out: NDArray[Any],
-    stride: tuple[int, ...],
-    dilation: tuple[int, ...],
-    before: tuple[int, ...],
-    after: tuple[int, ...],
-    padding: tuple[str, float],
-    groups: int,
-    activation: tuple[str | None, float, float],
-    threads: int,
-) -> int: ...
-def conv_transpose_workspace_nbytes(
-    input: NDArray[Any],
-    weight: NDArray[Any],
-    bias: NDArray[Any] | None,
-    residual: NDArray[Any] | None,
-    out: NDArray[Any],
-    stride: tuple[int, ...],
-    dilation: tuple[int, ...],
-    before: tuple[int, ...],
-    after: tuple[int, ...],
-    groups: int,
-    activation: tuple[str | None, float, float],
-    threads: int,
-) -> int: ...
-def pool_workspace_nbytes(
-    kind: str,
-    input: NDArray[Any],
-    out: NDArray[Any],
-    indices: NDArray[Any] | None,
-    kernel: tuple[int, ...],
-    stride: tuple[int, ...],
-    dilation: tuple[int, ...],
-    before: tuple[int, ...],
-    after: tuple[int, ...],
-    ceil_mode: bool,
-    count_include_pad: bool,
-    divisor: int,
-    p: float,
-    threads: int,
-) -> int: ...
 def unfold(
     input: NDArray[Any],
     out: NDArray[Any],
@@ -189,6 +200,9 @@ def filter_extreme_workspace_nbytes(
 ) -> int: ...
 def release_workspace() -> None: ...
 def max_threads() -> int: ...
+def forked() -> bool: ...
+def set_forked() -> None: ...
+def tell_when_held_back(function: Callable[[], None]) -> None: ...
 def cpu_features() -> tuple[str, ...]: ...
 def isa() -> str: ...
 def isa_names() -> tuple[str, ...]: ...

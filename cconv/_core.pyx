@@ -1,4 +1,4 @@
-# cython: language_level=3
+# cython: language_level=3, freethreading_compatible=True
 """The compiled core: array headers to cconv_tensor, a call of C, a status to an exception.
 
 Law: this file translates and decides nothing. The arguments are described in _core.pyi.
@@ -11,8 +11,14 @@ import threading
 import numpy as np
 
 cimport numpy as cnp
+from cpython.mem cimport PyMem_RawFree, PyMem_RawMalloc
 
 cnp.import_array()
+
+
+cdef extern from "Python.h":
+    unsigned long PyThread_get_thread_ident() nogil
+    int PyErr_CheckSignals()  # declared anew: its exception is not to be looked for at once
 
 cdef dict _DTYPE_NAMES = {
     "float32": CCONV_FLOAT32,
@@ -28,10 +34,11 @@ cdef dict _DTYPE_NAMES = {
     "uint8": CCONV_UINT8,
     "bool": CCONV_BOOL,
 }
-# By NumPy's number: of its integers two, such as long and long long, may share a name.
-cdef dict _DTYPES = {
-    np.dtype(code).num: _DTYPE_NAMES[np.dtype(code).name] for code in "?bBhHiIlLqQefd"
-}
+# By NumPy's number: of its integers two, such as long and long long, may share a name. 0: another.
+cdef int32_t _DTYPES[24]
+_DTYPES[:] = [0 for _ in range(24)]
+for _code in "?bBhHiIlLqQefd":
+    _DTYPES[np.dtype(_code).num] = _DTYPE_NAMES[np.dtype(_code).name]
 cdef dict _POOLS = {
     "max": CCONV_POOL_MAX,
     "avg": CCONV_POOL_AVERAGE,
@@ -67,115 +74,23 @@ cdef dict _EXCEPTIONS = {
     CCONV_TOO_LARGE: OverflowError,
     CCONV_NO_MEMORY: MemoryError,
 }
+cdef dict _ALGORITHMS = {
+    "auto": CCONV_ALGORITHM_AUTO,
+    "direct": CCONV_ALGORITHM_DIRECT,
+    "winograd": CCONV_ALGORITHM_WINOGRAD,
+}
+cdef tuple _AXES = (0, 1, 2, 3, 4)
+cdef cconv_tensor _NO_TENSOR = cconv_tensor(0, 0, 0, NULL, [0, 0, 0, 0, 0], [0, 0, 0, 0, 0])
+# Below it a call takes some microseconds, and to hand the interpreter to another thread as much.
+cdef double QUICK_OPERATIONS = 1e6
+cdef int QUICK_ELEMENTS = 4096
+cdef int QUICK_KERNEL = 16
 cdef object _local = threading.local()
+cdef object _tell_of_fork = None
+cdef unsigned long _main_thread = 0
 
 
-cdef class _Conv:
-    """One convolution, ordinary or transposed, in C's terms; keeps the arrays alive."""
-
-    cdef cconv_conv_params params
-    cdef cconv_tensor input, weight, bias, residual, out
-    cdef cconv_context context
-    cdef cconv_tensor *bias_or_null
-    cdef cconv_tensor *residual_or_null
-    cdef tuple arrays
-    cdef bint transposed
-
-    def __cinit__(self, transposed, input, weight, bias, residual, out, stride, dilation, before,
-                  after, padding, groups, activation, threads):
-        self.transposed = transposed
-        self.arrays = (input, weight, bias, residual, out)
-        _read(input, &self.input)
-        _read(weight, &self.weight)
-        _read(out, &self.out)
-        self.bias_or_null = NULL
-        if bias is not None:
-            _read(bias, &self.bias)
-            self.bias_or_null = &self.bias
-        self.residual_or_null = NULL
-        if residual is not None:
-            _read(residual, &self.residual)
-            self.residual_or_null = &self.residual
-        self.params.struct_size = sizeof(cconv_conv_params)
-        self.params.activation = _ACTIVATIONS[activation[0]]
-        self.params.activation_a, self.params.activation_b = activation[1], activation[2]
-        self.params.padding_mode = _PADDING_MODES[padding[0]]
-        self.params.padding_value = padding[1]
-        self.params.groups = groups
-        _copy(stride, self.params.stride)
-        _copy(dilation, self.params.dilation)
-        _copy(before, self.params.pad_before)
-        _copy(after, self.params.pad_after)
-        self.context = _new_context(threads)
-
-    cdef size_t workspace_nbytes(self) except? 0:
-        cdef cconv_error error = _new_error()
-        cdef size_t nbytes = 0
-        query = cconv_conv_transpose_workspace if self.transposed else cconv_conv_workspace
-        _check(query(&self.params, &self.input, &self.weight, self.bias_or_null,
-                     self.residual_or_null, &self.out, &self.context, &nbytes, &error), &error)
-        return nbytes
-
-    cdef int run(self) except -1:
-        cdef cconv_error error = _new_error()
-        cdef size_t nbytes = self.workspace_nbytes()
-        cdef void *workspace = _workspace(nbytes)
-        cdef cconv_status status
-        execute = cconv_conv_transpose if self.transposed else cconv_conv
-        with nogil:
-            status = execute(&self.params, &self.input, &self.weight, self.bias_or_null,
-                             self.residual_or_null, &self.out, &self.context, workspace, nbytes,
-                             &error)
-        return _check(status, &error)
-
-
-cdef class _Pool:
-    """One pooling in C's terms; keeps the arrays alive."""
-
-    cdef cconv_pool_params params
-    cdef cconv_tensor input, out, indices
-    cdef cconv_context context
-    cdef cconv_tensor *indices_or_null
-    cdef tuple arrays
-
-    def __cinit__(self, kind, input, out, indices, kernel, stride, dilation, before, after,
-                  ceil_mode, count_include_pad, divisor, p, threads):
-        self.arrays = (input, out, indices)
-        _read(input, &self.input)
-        _read(out, &self.out)
-        self.indices_or_null = NULL
-        if indices is not None:
-            _read(indices, &self.indices)
-            self.indices_or_null = &self.indices
-        self.params.struct_size = sizeof(cconv_pool_params)
-        self.params.kind = _POOLS[kind]
-        self.params.ceil_mode = ceil_mode
-        self.params.count_include_pad = count_include_pad
-        self.params.p = p
-        self.params.divisor = divisor
-        _copy(kernel, self.params.kernel)
-        _copy(stride, self.params.stride)
-        _copy(dilation, self.params.dilation)
-        _copy(before, self.params.pad_before)
-        _copy(after, self.params.pad_after)
-        self.context = _new_context(threads)
-
-    cdef size_t workspace_nbytes(self) except? 0:
-        cdef cconv_error error = _new_error()
-        cdef size_t nbytes = 0
-        _check(cconv_pool_workspace(&self.params, &self.input, &self.out, self.indices_or_null,
-                                    &self.context, &nbytes, &error), &error)
-        return nbytes
-
-    cdef int run(self) except -1:
-        cdef cconv_error error = _new_error()
-        cdef size_t nbytes = self.workspace_nbytes()
-        cdef void *workspace = _workspace(nbytes)
-        cdef cconv_status status
-        with nogil:
-            status = cconv_pool(&self.params, &self.input, &self.out, self.indices_or_null,
-                                &self.context, workspace, nbytes, &error)
-        return _check(status, &error)
+include "_plan.pxi"
 
 
 cdef class _Unfold:
@@ -210,13 +125,14 @@ cdef class _Unfold:
     cdef int run(self) except -1:
         cdef cconv_error error = _new_error()
         cdef size_t nbytes = self.workspace_nbytes()
-        cdef void *workspace = _workspace(nbytes)
         cdef cconv_status status
+        buffer = _take_buffer(nbytes)
+        cdef void *workspace = cnp.PyArray_DATA(buffer)
         execute = cconv_fold if self.fold else cconv_unfold
         with nogil:
             status = execute(&self.params, &self.input, &self.out, &self.context, workspace,
                              nbytes, &error)
-        return _check(status, &error)
+        return _finish(status, &error, buffer)
 
 
 cdef class _Filter:
@@ -255,51 +171,13 @@ cdef class _Filter:
     cdef int run(self) except -1:
         cdef cconv_error error = _new_error()
         cdef size_t nbytes = self.workspace_nbytes()
-        cdef void *workspace = _workspace(nbytes)
         cdef cconv_status status
+        buffer = _take_buffer(nbytes)
+        cdef void *workspace = cnp.PyArray_DATA(buffer)
         with nogil:
             status = cconv_filter_extreme(&self.params, &self.input, &self.out, &self.context,
                                           workspace, nbytes, &error)
-        return _check(status, &error)
-
-
-_PLAIN = ("constant", 0.0)
-
-
-def conv(input, weight, bias, residual, out, stride, dilation, before, after, padding, groups,
-         activation, threads):
-    (<_Conv>_Conv(False, input, weight, bias, residual, out, stride, dilation, before, after,
-                  padding, groups, activation, threads)).run()
-
-
-def conv_workspace_nbytes(input, weight, bias, residual, out, stride, dilation, before, after,
-                          padding, groups, activation, threads):
-    return (<_Conv>_Conv(False, input, weight, bias, residual, out, stride, dilation, before, after,
-                         padding, groups, activation, threads)).workspace_nbytes()
-
-
-def conv_transpose(input, weight, bias, residual, out, stride, dilation, before, after, groups,
-                   activation, threads):
-    (<_Conv>_Conv(True, input, weight, bias, residual, out, stride, dilation, before, after, _PLAIN,
-                  groups, activation, threads)).run()
-
-
-def conv_transpose_workspace_nbytes(input, weight, bias, residual, out, stride, dilation, before,
-                                    after, groups, activation, threads):
-    return (<_Conv>_Conv(True, input, weight, bias, residual, out, stride, dilation, before, after,
-                         _PLAIN, groups, activation, threads)).workspace_nbytes()
-
-
-def pool(kind, input, out, indices, kernel, stride, dilation, before, after, ceil_mode,
-         count_include_pad, divisor, p, threads):
-    (<_Pool>_Pool(kind, input, out, indices, kernel, stride, dilation, before, after, ceil_mode,
-                  count_include_pad, divisor, p, threads)).run()
-
-
-def pool_workspace_nbytes(kind, input, out, indices, kernel, stride, dilation, before, after,
-                          ceil_mode, count_include_pad, divisor, p, threads):
-    return (<_Pool>_Pool(kind, input, out, indices, kernel, stride, dilation, before, after,
-                         ceil_mode, count_include_pad, divisor, p, threads)).workspace_nbytes()
+        return _finish(status, &error, buffer)
 
 
 def pool_adaptive(kind, input, out, indices, p, threads):
@@ -371,6 +249,20 @@ def max_threads():
     return cconv_max_threads()
 
 
+def forked():
+    return cconv_forked() > 0
+
+
+def set_forked():
+    cconv_set_forked()
+
+
+def tell_when_held_back(function):
+    """Have it called once, after a call in a forked child that was to run on several threads."""
+    global _tell_of_fork
+    _tell_of_fork = function
+
+
 def cpu_features():
     return tuple(_names(cconv_cpu_feature))
 
@@ -407,7 +299,7 @@ def fma_peak(dtype_name, threads, iterations):
 cdef int _read(cnp.ndarray array, cconv_tensor *tensor) except -1:
     """Describe the array; C says what is wrong with it."""
     tensor.struct_size = sizeof(cconv_tensor)
-    tensor.dtype = _DTYPES.get(cnp.PyArray_TYPE(array), 0)
+    tensor.dtype = _dtype(array)
     tensor.rank = cnp.PyArray_NDIM(array)
     tensor.data = cnp.PyArray_DATA(array)
     for axis in range(min(tensor.rank, CCONV_MAX_RANK)):
@@ -416,18 +308,33 @@ cdef int _read(cnp.ndarray array, cconv_tensor *tensor) except -1:
     return 0
 
 
+cdef int32_t _dtype(cnp.ndarray array) noexcept:
+    """C's dtype of an array, 0 for one that C does not know."""
+    cdef int number = cnp.PyArray_TYPE(array)
+    return _DTYPES[number] if number < 24 else 0
+
+
+cdef bint _is_plain(array):
+    """Is it an array of a dtype that C knows, in this byte order and aligned, and no subclass?"""
+    return (type(array) is np.ndarray and _dtype(array) != 0 and cnp.PyArray_NDIM(array) <= 5
+            and cnp.PyArray_ISBEHAVED_RO(array))
+
+
 cdef int _copy(tuple values, int64_t *target) except -1:
     for axis, value in enumerate(values[:3]):
         target[axis] = value
     return 0
 
 
-cdef void *_workspace(size_t nbytes) except NULL:
-    """This thread's scratch, grown to the most it was asked for."""
-    buffer = getattr(_local, "buffer", None)
+cdef _take_buffer(size_t nbytes):
+    """This thread's scratch, grown to the most it was asked for; to be put back after the call.
+
+    It is taken away meanwhile, for a signal's handler may call cconv while a call is asked to stop.
+    """
+    buffer = _local.__dict__.pop("buffer", None)
     if buffer is None or buffer.nbytes < nbytes:
-        _local.buffer = buffer = np.empty(nbytes, np.uint8)
-    return cnp.PyArray_DATA(buffer)
+        buffer = np.empty(nbytes, np.uint8)
+    return buffer
 
 
 cdef cconv_context _new_context(threads):
@@ -435,8 +342,21 @@ cdef cconv_context _new_context(threads):
     context.struct_size = sizeof(cconv_context)
     context.num_threads = threads
     context.parallel_for = NULL
+    context.poll = _poll
     context.host = NULL
     return context
+
+
+cdef int _poll(void *host) noexcept nogil:
+    """Has a signal's handler raised an exception, such as KeyboardInterrupt? It stays raised.
+
+    Handlers run in the main thread alone. Another one need not wait for the interpreter, and must
+    not where that ends: it would be ended here, in the middle of the call.
+    """
+    if PyThread_get_thread_ident() != _main_thread:
+        return 0
+    with gil:
+        return PyErr_CheckSignals()
 
 
 cdef cconv_error _new_error() noexcept:
@@ -450,13 +370,31 @@ cdef cconv_error _new_error() noexcept:
 
 cdef int _check(cconv_status status, cconv_error *error) except -1:
     if status == CCONV_OK:
-        return 0
+        return 0 if cconv_forked() < 2 or _tell_of_fork is None else _held_back()
+    if status == CCONV_CANCELLED:
+        return -1  # with what _poll left raised
     sentence = cconv_status_text(status).decode()
     if error == NULL or error.argument == NULL:
         raise _EXCEPTIONS.get(status, RuntimeError)(sentence)
     raise _EXCEPTIONS.get(status, RuntimeError)(
         f"{sentence} ({error.argument.decode()}, axis {error.axis}: given {error.given}, "
         f"expected {error.expected})")
+
+
+cdef int _finish(cconv_status status, cconv_error *error, buffer) except -1:
+    """Check, and put the scratch back: after what was raised is taken up, for Python runs here."""
+    try:
+        return _check(status, error)
+    finally:
+        _local.buffer = buffer
+
+
+cdef int _held_back() except -1:
+    global _tell_of_fork
+    tell, _tell_of_fork = _tell_of_fork, None
+    if tell is not None:  # another thread may have been here first
+        tell()
+    return 0
 
 
 ctypedef const char *(*_name_at)(int) noexcept nogil
@@ -473,6 +411,15 @@ cdef list _names(_name_at name_at):
         names.append(name.decode())
 
 
+def _remember_main_thread():
+    """In a forked child it is the thread that forked."""
+    global _main_thread
+    _main_thread = threading.main_thread().ident
+
+
+_remember_main_thread()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_remember_main_thread)
 if cconv_isa() == NULL:
     raise ValueError(f"the environment variable CCONV_ISA is {os.environ.get('CCONV_ISA')!r}; "
                      f"expected one of {', '.join(isa_names())}")

@@ -48,17 +48,17 @@ def arithmetic(dtype: np.dtype[Any]) -> np.dtype[Any]:
 
 def bounded(
     function: str,
-    factors: dict[str, NDArray[Any]],
+    factors: dict[str, np.dtype[Any]],
     terms: int,
     fill: float,
     addends: dict[str, NDArray[Any] | None],
 ) -> None:
     """Refuse a sum in int32 that the 8-bit dtypes of its factors would let overflow.
 
-    It has K = `terms` products of the `factors`, of which the first may be the padding `fill`
-    instead, and an element of each addend.
+    It has K = `terms` products of `factors` of these dtypes, of which the first may be the padding
+    `fill` instead, and an element of each addend.
     """
-    largest = [_magnitude(array.dtype) for array in factors.values()]
+    largest = [_magnitude(dtype) for dtype in factors.values()]
     largest[0] = max(largest[0], int(abs(fill)))
     bound = terms * math.prod(largest)
     for array in addends.values():
@@ -66,7 +66,7 @@ def bounded(
             bound += max(abs(int(array.min())), abs(int(array.max())))
     most = int(np.iinfo(np.int32).max)
     if bound > most:
-        given = " and ".join(f"{name} ({array.dtype.name})" for name, array in factors.items())
+        given = " and ".join(f"{name} ({factor.name})" for name, factor in factors.items())
         more = "".join(f", with {name}" for name, array in addends.items() if array is not None)
         raise OverflowError(
             f"{function}: a sum of K = {terms} products of {given}{more} may reach {bound}, but "

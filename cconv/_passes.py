@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from cconv import _arrays, _filters
-from cconv._backend import backend
+from cconv._backend import backend, convolve
 from cconv._filters import Array, Extreme, Output, Sum
 
 FLOAT32_MOST = float(np.finfo(np.float32).max)
@@ -78,8 +78,8 @@ def _sum(
         places, rank = _places(image.shape, given.axes), source.ndim - 2
         shape, before, after = _window(weights.shape, given.before, places, rank)
         taps, ones = weights.reshape(1, 1, *shape), (1,) * rank
-        window = (ones, ones, before, after, given.padding, 1, (None, 0.0, 0.0))
-        backend.conv(source, taps, None, None, target, *window, threads)
+        window = (ones, ones, before, after, given.padding, 1)
+        convolve(source, taps, target, *window, threads)
         if given.divisor != 1:
             np.divide(target, given.divisor, out=target)
 

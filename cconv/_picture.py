@@ -1,4 +1,4 @@
-"""The picture of the demo: photograph, filters and feature maps on one sheet.
+"""The pictures of the applications: the sheet of the demo and the bars of the benchmark.
 
 The only file that needs Matplotlib, which is imported when a picture is wanted. It draws with the
 Agg canvas and without pyplot, so no display is needed and no global state is touched.
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["Sheet", "draw"]
+__all__ = ["Bars", "Panel", "Sheet", "bars", "draw", "require"]
 
 PATTERNS = {(0, 0): "mean", (0, 1): "across", (1, 0): "down", (1, 1): "twist"}
 INK, FAINT = "#1b1f24", "#66707a"
@@ -202,3 +202,124 @@ def draw(sheet: Sheet) -> "Figure":
         labels = [f"{PATTERNS[u, v]}, mix {q}" for u, v, q in sheet.labels[part]]
         y = canvas.maps(y, tall, sheet.second[part], labels)
     return canvas.figure
+
+
+# --------------------------------------------------------------------------- the benchmark's bars
+
+COLOURS = ("#9bb8d9", "#3b6fb6", "#1f4173", "#0d2240")  # of a series each, then over again
+BAR = 0.2  # inches
+WIDTH = 5.2  # of a panel
+
+
+@dataclass(frozen=True)
+class Bars:
+    """One series of a panel: a bar for each label.
+
+    Attributes
+    ----------
+    name : str
+        For the legend.
+    values : sequence of float
+        Lengths of the bars.
+    notes : sequence of str
+        What stands behind each bar.
+    limit : float, optional
+        Where a line is drawn across the panel.
+    """
+
+    name: str
+    values: Sequence[float]
+    notes: Sequence[str]
+    limit: float | None = None
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Bars over one axis.
+
+    Attributes
+    ----------
+    title, unit : str
+        Above the panel and below its axis.
+    labels : sequence of str
+        One a bar, from the top down.
+    series : sequence of Bars
+        Side by side at each label.
+    """
+
+    title: str
+    unit: str
+    labels: Sequence[str]
+    series: Sequence[Bars]
+
+
+def require() -> None:
+    """Import what the pictures need, to hear before the work that it is missing.
+
+    Raises
+    ------
+    ImportError
+        Matplotlib cannot be imported.
+    """
+    import matplotlib.backends.backend_agg  # noqa: F401
+
+
+def bars(title: str, subtitle: str, panels: Sequence[Sequence[Panel]]) -> "Figure":
+    """Draw panels of horizontal bars.
+
+    Parameters
+    ----------
+    title, subtitle : str
+        Lines at the top.
+    panels : sequence of sequences of Panel
+        Rows from the top, each with as many panels as the first; panels of a row have the same
+        labels, and all have the same series.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Ready for ``savefig``.
+
+    Raises
+    ------
+    ImportError
+        Matplotlib cannot be imported.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    tall = [
+        len(row[0].labels) * (0.12 + BAR * max(len(panel.series) for panel in row))
+        for row in panels
+    ]
+    figure = Figure(
+        figsize=(1.6 + WIDTH * len(panels[0]), 1.0 + sum(tall) + 0.9 * len(tall)),
+        dpi=DPI,
+        facecolor="white",
+        layout="constrained",
+    )
+    FigureCanvasAgg(figure)
+    figure.suptitle(f"{title}\n{subtitle}", size=10, color=INK)
+    grid = figure.subplots(len(panels), len(panels[0]), squeeze=False, height_ratios=tall)
+    for axes, panel in zip(grid.flat, (panel for row in panels for panel in row), strict=True):
+        places = np.arange(len(panel.labels), dtype=np.float64)
+        thick = 0.8 / len(panel.series)
+        for i, series in enumerate(panel.series):
+            colour = COLOURS[i % len(COLOURS)]
+            at = places + (i - (len(panel.series) - 1) / 2) * thick
+            drawn = axes.barh(at, series.values, 0.9 * thick, color=colour, label=series.name)
+            axes.bar_label(drawn, labels=series.notes, padding=3, size=7, color=FAINT)
+            if series.limit is not None:
+                axes.axvline(series.limit, color=colour, linewidth=1.0, linestyle="--")
+        axes.set_title(panel.title, size=10, color=INK, loc="left")
+        axes.set_xlabel(panel.unit, size=9, color=FAINT)
+        axes.set_yticks(places, panel.labels, size=8)
+        axes.tick_params(axis="x", labelsize=8)
+        axes.invert_yaxis()
+        axes.margins(x=0.2)  # room for the notes
+        axes.spines[["top", "right"]].set_visible(False)
+    handles, names = grid.flat[0].get_legend_handles_labels()
+    figure.legend(
+        handles, names, loc="outside lower center", ncols=len(names), fontsize=8, frameon=False
+    )
+    return figure

@@ -7,18 +7,22 @@ plain sum, 2 K for an output element, taps on the padding counted; bias and acti
 Bytes of a pool are its input and output, once each.
 """
 
+import datetime
 import json
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 import cconv
-from cconv import _measure
+from cconv import _measure, _picture
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 __all__ = ["CASES", "Case", "Result", "run"]
 
@@ -260,7 +264,7 @@ def report(results: Sequence[Result]) -> str:
         header.append(f"of {first.threads} x 1 thread")
     rows = []
     for r in results:
-        work, unit = (r.flops, "GFLOP/s") if r.flops else (r.bytes, "GB/s")
+        work, unit = _work(r)
         row = [
             r.case,
             f"{_size(r.input_shape)} -> {_size(r.output_shape)}",
@@ -275,11 +279,66 @@ def report(results: Sequence[Result]) -> str:
     return title + "\n\n" + _measure.table(header, rows, left=2)
 
 
+def draw(results: Sequence[Result]) -> "Figure":
+    """Draw the best rates: a panel for each dtype, pools in panels of their own.
+
+    Parameters
+    ----------
+    results : sequence of Result
+        Of all dtypes and thread counts.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Ready for ``savefig``.
+
+    Raises
+    ------
+    ImportError
+        Matplotlib cannot be imported.
+    """
+    panels = []
+    for counted in (True, False):
+        chosen = [r for r in results if bool(r.flops) is counted]
+        dtypes = dict.fromkeys(r.dtype for r in chosen)
+        if dtypes:
+            panels.append([_panel([r for r in chosen if r.dtype == dtype]) for dtype in dtypes])
+    title = f"cconv {cconv.__version__}, {_measure.backend_line()}"
+    subtitle = f"{datetime.date.today().isoformat()}, functions with out=, warm; best block"
+    notes = [_measure.busy_note(r.peak, r.median_peak) for r in results if r.peak and r.median_peak]
+    busy = next(filter(None, notes), "")
+    return _picture.bars(title, f"{subtitle}\n{busy}" if busy else subtitle, panels)
+
+
+def _panel(results: Sequence[Result]) -> _picture.Panel:
+    """The panel of one dtype, whose results all count operations, or all bytes."""
+    first = results[0]
+    series = []
+    for threads in dict.fromkeys(r.threads for r in results):
+        mine = [r for r in results if r.threads == threads]
+        rates = [_work(r)[0] / r.best_seconds / 1e9 for r in mine]
+        series.append(
+            _picture.Bars(
+                name=f"{threads} thread{'s' if threads > 1 else ''}",
+                values=rates,
+                notes=[
+                    f"{rate:.3g}" + ("" if r.share is None else f" ({_percent(r.share)})")
+                    for rate, r in zip(rates, mine, strict=True)
+                ],
+                limit=mine[0].peak / 1e9 if first.flops and mine[0].peak else None,
+            )
+        )
+    labels = [r.case for r in results if r.threads == first.threads]
+    peak = ", and share of the FMA peak (dashed)" if series[0].limit else ""
+    return _picture.Panel(first.dtype, _work(first)[1] + peak, labels, series)
+
+
 def run(
     threads: Sequence[int] | None = None,
     dtypes: Sequence[str] = DTYPES,
     seconds: float = 0.5,
     json_path: str | Path | None = None,
+    picture_path: str | Path | None = None,
     cases: Sequence[Case] = CASES,
 ) -> int:
     """Run the benchmark and print its tables.
@@ -294,22 +353,34 @@ def run(
         Time to spend on a case.
     json_path : str or Path, optional
         Where to write the figures.
+    picture_path : str or Path, optional
+        Where to write a picture of them, a PNG file.
     cases : sequence of Case
         What to run.
 
     Returns
     -------
     int
-        0, or 2 when the figures cannot be written.
+        0; 1 when a picture is wanted and Matplotlib is missing, 2 when a file cannot be written.
     """
-    if json_path is not None and not Path(json_path).absolute().parent.is_dir():
-        parent = str(Path(json_path).absolute().parent)
-        return _fail(f"--json: there is no directory {parent!r}")
+    for option, path in (("--json", json_path), ("--picture", picture_path)):
+        if path is not None and not Path(path).absolute().parent.is_dir():
+            parent = str(Path(path).absolute().parent)
+            return _fail(f"{option}: there is no directory {parent!r}")
+    if picture_path is not None:
+        try:
+            _picture.require()
+        except ImportError as error:
+            return _fail(
+                f"--picture: Matplotlib cannot be imported ({error}): "
+                'pip install "cconv[demo]", or leave the option out',
+                1,
+            )
     counts = list(dict.fromkeys(threads or (1, cconv.get_num_threads())))
     if not _measure.has_core():
         counts = [1]
     print(f"cconv {cconv.__version__}, {_measure.backend_line()}")
-    print("warm calls into a preallocated out=; blocks of at least 2 ms; best and median block")
+    print("functions with out=, warm; blocks of calls of at least 2 ms; best and median block")
     if _measure.has_core():
         print("of peak: best rate / best sample of the FMA peak, taken between the blocks")
     else:
@@ -323,13 +394,18 @@ def run(
             results = measure(dtype, count, seconds, cases)
             print("\n" + report(results), flush=True)
             everything += results
-    if json_path is not None:
-        try:
+    try:
+        if json_path is not None:
+            option = "--json"
             text = json.dumps(_document(everything, seconds), indent=1, allow_nan=False)
             Path(json_path).write_text(text + "\n", encoding="utf-8")
-        except OSError as error:
-            return _fail(f"--json: {error}")
-        print(f"\nwrote {json_path}")
+            print(f"\nwrote {json_path}")
+        if picture_path is not None:
+            option = "--picture"
+            draw(everything).savefig(picture_path, format="png")
+            print(f"\nwrote {picture_path}")
+    except OSError as error:
+        return _fail(f"{option}: {error}")
     return 0
 
 
@@ -352,6 +428,11 @@ def _document(results: Sequence[Result], seconds: float) -> dict[str, Any]:
     }
 
 
+def _work(result: Result) -> tuple[int, str]:
+    """What one call does, and the unit of 1e9 of it a second."""
+    return (result.flops, "GFLOP/s") if result.flops else (result.bytes, "GB/s")
+
+
 def _size(shape: Sequence[int]) -> str:
     return "x".join(map(str, shape[1:]))
 
@@ -360,7 +441,7 @@ def _percent(share: float | None) -> str:
     return "n/a" if share is None else f"{100.0 * share:.1f} %"
 
 
-def _fail(message: str) -> int:
+def _fail(message: str, status: int = 2) -> int:
     sys.stdout.flush()
     print(f"cconv bench: error: {message}", file=sys.stderr)
-    return 2
+    return status

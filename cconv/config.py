@@ -29,13 +29,24 @@ def show_config(mode: str = "print") -> dict[str, Any] | None:
     dict or None
         With `mode` 'dicts': 'version', 'python', 'numpy'; 'backend' ('c' or 'python') and
         'reason' (why it is not 'c'; empty if it is); 'build' and 'isa' (empty without the C core);
-        'cpu_features'; 'threads' ('now' and 'default'); 'environment' (the variables that are set
-        among those that cconv reads).
+        'cpu_features'; 'threads' (see below); 'environment' (the variables that are set among those
+        that cconv and OpenMP read).
 
     Raises
     ------
     ValueError
         If `mode` is another one.
+
+    Notes
+    -----
+    'threads' has 'now', what `get_num_threads` gives, and every number that has a say in it, None
+    where there is none: 'num_threads' and 'set_num_threads', 'CCONV_NUM_THREADS', and what the
+    system allows: 'openmp', OpenMP's present maximum, 'affinity', the processors that the process
+    may run on, and 'quota', its share of their time by control groups, in processors.  'default'
+    holds where none of the first two is set.  'forked' says whether this process was forked from
+    one that had OpenMP loaded, so that every call runs on one thread.  'runtimes' names the files
+    of the OpenMP runtimes in this process, on Linux; more than one is worth a look when threads
+    wait for each other.
 
     Examples
     --------
@@ -52,11 +63,11 @@ def show_config(mode: str = "print") -> dict[str, Any] | None:
         "numpy": np.__version__,
         **_backend.describe(),
         "cpu_features": list(cpu_features()),
-        "threads": {"now": _threads.current(), "default": _threads.default()},
+        "threads": _threads.describe(),
         "environment": {
             name: value
             for name, value in sorted(os.environ.items())
-            if name.startswith("CCONV_") or name == "OMP_NUM_THREADS"
+            if name.startswith(("CCONV_", "OMP_", "GOMP_", "KMP_"))
         },
     }
     if mode == "dicts":
@@ -89,4 +100,6 @@ def cpu_features() -> tuple[str, ...]:
 
 
 def _text(value: Any) -> str:
+    if value is None:
+        return "-"
     return (" ".join(value) if isinstance(value, list) else str(value)) or "-"

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple, SupportsIndex
+from typing import SupportsIndex
 
-import numpy as np
 from numpy.typing import ArrayLike
 
-from cconv import _activations, _arguments, _arrays, _check, _dtypes, _threads
-from cconv._activations import Activation, Resolved
-from cconv._arguments import Array, ConvArguments, Geometry, Ints, Padding, StoreArguments
-from cconv._backend import backend
+from cconv import (
+    _activations,
+    _arguments,
+    _arrays,
+    _check,
+    _convolution,
+    _dtypes,
+    _threads,
+)
+from cconv._activations import Activation
+from cconv._arguments import Array, ConvArguments, Ints, Padding
+from cconv._convolution import Convolution
 
 
 def conv2d(
@@ -149,9 +156,10 @@ def conv2d(
     >>> sums[0, 0]
     array([ 9.,  9., 18., 18.])
     """
-    where = ConvArguments(stride, padding, dilation, groups, padding_mode, padding_value, layout)
-    store = StoreArguments(activation, residual, out)
-    return _conv("conv2d", 2, input, weight, bias, where, store, algorithm, threads)
+    operands = (input, weight, bias, residual, out)
+    where = (stride, padding, dilation, groups, layout)
+    pads = (padding_mode, padding_value)
+    return _convolution.call("conv2d", 2, operands, where, pads, activation, algorithm, threads)
 
 
 def conv1d(
@@ -205,9 +213,10 @@ def conv1d(
     >>> cconv.conv1d(signal, [[[-1.0, 1.0]]], padding="causal")
     array([[1., 1., 2., 4.]])
     """
-    where = ConvArguments(stride, padding, dilation, groups, padding_mode, padding_value, layout)
-    store = StoreArguments(activation, residual, out)
-    return _conv("conv1d", 1, input, weight, bias, where, store, algorithm, threads)
+    operands = (input, weight, bias, residual, out)
+    where = (stride, padding, dilation, groups, layout)
+    pads = (padding_mode, padding_value)
+    return _convolution.call("conv1d", 1, operands, where, pads, activation, algorithm, threads)
 
 
 def conv3d(
@@ -260,9 +269,10 @@ def conv3d(
     >>> cconv.conv3d(volume, np.ones((1, 1, 2, 2, 2)))
     array([[[[40., 48.]]]])
     """
-    where = ConvArguments(stride, padding, dilation, groups, padding_mode, padding_value, layout)
-    store = StoreArguments(activation, residual, out)
-    return _conv("conv3d", 3, input, weight, bias, where, store, algorithm, threads)
+    operands = (input, weight, bias, residual, out)
+    where = (stride, padding, dilation, groups, layout)
+    pads = (padding_mode, padding_value)
+    return _convolution.call("conv3d", 3, operands, where, pads, activation, algorithm, threads)
 
 
 def depthwise_conv2d(
@@ -314,9 +324,12 @@ def depthwise_conv2d(
            [[1.],
             [1.]]])
     """
-    where = ConvArguments(stride, padding, dilation, None, padding_mode, padding_value, layout)
-    store = StoreArguments(activation, residual, out)
-    return _conv("depthwise_conv2d", 2, input, weight, bias, where, store, algorithm, threads)
+    operands = (input, weight, bias, residual, out)
+    where = (stride, padding, dilation, None, layout)
+    pads = (padding_mode, padding_value)
+    return _convolution.call(
+        "depthwise_conv2d", 2, operands, where, pads, activation, algorithm, threads
+    )
 
 
 def depthwise_conv1d(
@@ -363,9 +376,12 @@ def depthwise_conv1d(
     array([[3., 6.],
            [1., 2.]])
     """
-    where = ConvArguments(stride, padding, dilation, None, padding_mode, padding_value, layout)
-    store = StoreArguments(activation, residual, out)
-    return _conv("depthwise_conv1d", 1, input, weight, bias, where, store, algorithm, threads)
+    operands = (input, weight, bias, residual, out)
+    where = (stride, padding, dilation, None, layout)
+    pads = (padding_mode, padding_value)
+    return _convolution.call(
+        "depthwise_conv1d", 1, operands, where, pads, activation, algorithm, threads
+    )
 
 
 def depthwise_conv3d(
@@ -412,9 +428,12 @@ def depthwise_conv3d(
     >>> cconv.depthwise_conv3d(np.ones((3, 2, 2, 2)), np.ones((3, 1, 2, 2, 2))).ravel()
     array([8., 8., 8.])
     """
-    where = ConvArguments(stride, padding, dilation, None, padding_mode, padding_value, layout)
-    store = StoreArguments(activation, residual, out)
-    return _conv("depthwise_conv3d", 3, input, weight, bias, where, store, algorithm, threads)
+    operands = (input, weight, bias, residual, out)
+    where = (stride, padding, dilation, None, layout)
+    pads = (padding_mode, padding_value)
+    return _convolution.call(
+        "depthwise_conv3d", 3, operands, where, pads, activation, algorithm, threads
+    )
 
 
 def separable_conv2d(
@@ -486,88 +505,21 @@ def separable_conv2d(
         _check.bias(function, b.shape, point.shape[0])
     dtype = _dtypes.of_sum((x.dtype, depth.dtype, point.dtype), None if b is None else b.dtype)
     act = _activations.resolve(function, activation, dtype)
-    _arguments.algorithm(function, algorithm)
+    chosen = _arguments.algorithm(function, algorithm)
     count = _threads.resolve(function, threads)
     more = _arrays.residual(function, residual, second.output_shape, dtype)
-    fill = _fill(function, first, where, dtype)
+    fill = _convolution.fill(function, first, padding_value, dtype)
     if dtype is _dtypes.INT32:
-        factors = {"input": x, "depthwise_weight": depth, "pointwise_weight": point}
+        factors = {
+            "input": x.dtype,
+            "depthwise_weight": depth.dtype,
+            "pointwise_weight": point.dtype,
+        }
         terms = math.prod(depth.shape[1:]) * point.shape[1]
         _dtypes.bounded(function, factors, terms, fill, {"bias": b, "residual": more})
     between = _dtypes.arithmetic(dtype)
-    plain = _Sums(x, depth, None, None, _activations.NONE, between)
-    y = _compute(function, first, plain, fill, None, count)
-    sums = _Sums(y, point, b, more, act, dtype)
-    return _compute(function, second, sums, 0.0, out, count)
-
-
-class _Sums(NamedTuple):
-    """What is summed, and what becomes of a sum."""
-
-    input: Array
-    weight: Array
-    bias: Array | None
-    residual: Array | None
-    activation: Resolved
-    dtype: np.dtype[Any]  # of the result
-
-
-def _conv(
-    function: str,
-    rank: int,
-    input: ArrayLike,
-    weight: ArrayLike,
-    bias: ArrayLike | None,
-    where: ConvArguments,
-    store: StoreArguments,
-    algorithm: str,
-    threads: SupportsIndex | None,
-) -> Array:
-    x, w, b = _arrays.of_convolution(function, input, weight, bias)
-    geometry = _arguments.conv_geometry(function, rank, x.shape, w.shape, where)
-    if b is not None:
-        _check.bias(function, b.shape, w.shape[0])
-    dtype = _dtypes.of_sum((x.dtype, w.dtype), None if b is None else b.dtype)
-    act = _activations.resolve(function, store.activation, dtype)
-    _arguments.algorithm(function, algorithm)
-    count = _threads.resolve(function, threads)
-    more = _arrays.residual(function, store.residual, geometry.output_shape, dtype)
-    fill = _fill(function, geometry, where, dtype)
-    if dtype is _dtypes.INT32:
-        terms, addends = math.prod(w.shape[1:]), {"bias": b, "residual": more}
-        _dtypes.bounded(function, {"input": x, "weight": w}, terms, fill, addends)
-    sums = _Sums(x, w, b, more, act, dtype)
-    return _compute(function, geometry, sums, fill, store.out, count)
-
-
-def _fill(function: str, geometry: Geometry, where: ConvArguments, dtype: np.dtype[Any]) -> float:
-    """What constant padding pads with, in the dtype of the result."""
-    if geometry.padding[1] == 0:
-        return 0.0
-    return _dtypes.number(function, "padding_value", where.padding_value, dtype)
-
-
-def _compute(
-    function: str,
-    geometry: Geometry,
-    sums: _Sums,
-    fill: float,
-    out: Array | None,
-    threads: int,
-) -> Array:
-    """Convolve checked operands."""
-    x, w, b, residual, activation, dtype = sums
-    if b is not None:
-        b = _arrays.cast(function, "bias", b, _dtypes.arithmetic(dtype), dense=True)
-    rank, last = w.ndim - 2, geometry.channels_last
-    _, _, stride, dilation, before, after = zip(*geometry.axes, strict=True)
-    padding = (geometry.padding[0], fill)
-    window = (stride, dilation, before, after, padding, geometry.groups)
-
-    def compute(result: Array) -> None:
-        source, more, target = (_arrays.images(a, rank, last) for a in (x, residual, result))
-        backend.conv(source, w, b, more, target, *window, activation, threads)
-
-    order = None if out is not None else _arrays.order(x, rank, last)
-    sources = (x, w, b, residual)
-    return _arrays.deliver(function, out, geometry.output_shape, dtype, sources, compute, order)
+    plain = Convolution(function, 2, False, first, fill, _activations.NONE, between, chosen, count)
+    y, _ = _convolution.compute(plain, (x, depth, None, None, None))
+    mixing = Convolution(function, 2, False, second, 0.0, act, dtype, chosen, count)
+    operands = (y, point, _convolution.cast_bias(mixing, b), more, out)
+    return _convolution.compute(mixing, operands)[0]

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from typing import SupportsIndex
 
 from numpy.typing import ArrayLike
 
-from cconv import _activations, _arguments, _arrays, _check, _dtypes, _threads
+from cconv import _convolution
 from cconv._activations import Activation
-from cconv._arguments import Array, Ints, Padding, StoreArguments, TransposeArguments
-from cconv._backend import backend
+from cconv._arguments import Array, Ints, Padding
 
 
 def conv_transpose2d(
@@ -130,11 +128,10 @@ def conv_transpose2d(
     array([[[1., 2., 3., 4., 2., 0.],
             [3., 6., 7., 8., 4., 0.]]], dtype=float32)
     """
-    where = TransposeArguments(
-        stride, padding, output_padding, groups, dilation, output_size, layout
-    )
-    store = StoreArguments(activation, residual, out)
-    return _conv_transpose(2, input, weight, bias, where, store, algorithm, threads)
+    operands = (input, weight, bias, residual, out)
+    where = (stride, padding, output_padding, groups, dilation, output_size, layout)
+    name = "conv_transpose2d"
+    return _convolution.call(name, 2, operands, where, None, activation, algorithm, threads)
 
 
 def conv_transpose1d(
@@ -189,11 +186,10 @@ def conv_transpose1d(
     >>> cconv.conv_transpose1d(pulses, [[[3.0, 2.0, 1.0]]], stride=2, padding=((0, 1),))
     array([[3., 2., 1., 0., 6., 4.]])
     """
-    where = TransposeArguments(
-        stride, padding, output_padding, groups, dilation, output_size, layout
-    )
-    store = StoreArguments(activation, residual, out)
-    return _conv_transpose(1, input, weight, bias, where, store, algorithm, threads)
+    operands = (input, weight, bias, residual, out)
+    where = (stride, padding, output_padding, groups, dilation, output_size, layout)
+    name = "conv_transpose1d"
+    return _convolution.call(name, 1, operands, where, None, activation, algorithm, threads)
 
 
 def conv_transpose3d(
@@ -249,53 +245,7 @@ def conv_transpose3d(
     array([[[[1., 3., 2.],
              [1., 3., 2.]]]])
     """
-    where = TransposeArguments(
-        stride, padding, output_padding, groups, dilation, output_size, layout
-    )
-    store = StoreArguments(activation, residual, out)
-    return _conv_transpose(3, input, weight, bias, where, store, algorithm, threads)
-
-
-def _conv_transpose(
-    rank: int,
-    input: ArrayLike,
-    weight: ArrayLike,
-    bias: ArrayLike | None,
-    where: TransposeArguments,
-    store: StoreArguments,
-    algorithm: str,
-    threads: SupportsIndex | None,
-) -> Array:
-    function = f"conv_transpose{rank}d"
-    x, w, b = _arrays.of_convolution(function, input, weight, bias)
-    geometry = _arguments.transpose_geometry(function, rank, x.shape, w.shape, where)
-    if b is not None:
-        _check.bias(function, b.shape, w.shape[1] * geometry.groups)
-    dtype = _dtypes.of_sum((x.dtype, w.dtype), None if b is None else b.dtype)
-    act = _activations.resolve(function, store.activation, dtype)
-    _arguments.algorithm(function, algorithm)
-    count = _threads.resolve(function, threads)
-    more = _arrays.residual(function, store.residual, geometry.output_shape, dtype)
-    if dtype is _dtypes.INT32:
-        # Of a kernel's taps only these reach one output: those a step of the phases apart.
-        reach = (
-            -(-a.kernel // (a.stride // math.gcd(a.stride, a.dilation))) for a in geometry.axes
-        )
-        terms = w.shape[0] // geometry.groups * math.prod(reach)
-        addends = {"bias": b, "residual": more}
-        _dtypes.bounded(function, {"input": x, "weight": w}, terms, 0.0, addends)
-    if b is not None:
-        b = _arrays.cast(function, "bias", b, _dtypes.arithmetic(dtype), dense=True)
-    last = geometry.channels_last
-    _, _, stride, dilation, before, after = zip(*geometry.axes, strict=True)
-    window = (stride, dilation, before, after)
-
-    def compute(result: Array) -> None:
-        source, added, target = (_arrays.images(a, rank, last) for a in (x, more, result))
-        backend.conv_transpose(source, w, b, added, target, *window, geometry.groups, act, count)
-
-    order = None if store.out is not None else _arrays.order(x, rank, last)
-    sources = (x, w, b, more)
-    return _arrays.deliver(
-        function, store.out, geometry.output_shape, dtype, sources, compute, order
-    )
+    operands = (input, weight, bias, residual, out)
+    where = (stride, padding, output_padding, groups, dilation, output_size, layout)
+    name = "conv_transpose3d"
+    return _convolution.call(name, 3, operands, where, None, activation, algorithm, threads)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import SupportsIndex
+from typing import SupportsIndex, cast
 
 from numpy.typing import ArrayLike
 
-from cconv import _arguments, _arrays, _check, _dtypes, _threads
+from cconv import _check, _dtypes, _pooling
 from cconv._arguments import Array, Ints, Padding, PoolArguments
-from cconv._backend import backend
+from cconv._pooling import Pooling
 from cconv._signatures import Indexed, extreme_pool
 
 
@@ -505,23 +505,13 @@ def _extreme(
     threads: SupportsIndex | None,
 ) -> Array | Indexed:
     function = f"{kind}_pool{rank}d"
-    x = _arrays.operand(function, "input", input)
-    geometry = _arguments.pool_geometry(function, rank, x.shape, where)
-    indexed = _check.flag(function, "return_indices", return_indices)
-    count = _threads.resolve(function, threads)
-    window, last = geometry.windows, geometry.channels_last
-    shape, order = geometry.output_shape, _arrays.order(x, rank, last)
-    places = None
-    if indexed:
-        places = _arrays.allocate(function, "the indices", shape, _dtypes.INT64, order)
 
-    def compute(result: Array) -> None:
-        images, results, indices = (_arrays.images(a, rank, last) for a in (x, result, places))
-        ceil_mode = bool(where.ceil_mode)
-        backend.pool(kind, images, results, indices, *window, ceil_mode, True, 0, 0.0, count)
+    def resolve(x: Array) -> Pooling:
+        indexed = _check.flag(function, "return_indices", return_indices)
+        return Pooling(kind, x.dtype, indexed=indexed)
 
-    values = _arrays.deliver(function, out, shape, x.dtype, (x,), compute, order)
-    return values if places is None else (values, places)
+    more = (return_indices,)
+    return _pooling.call(function, rank, input, where, more, out, threads, resolve)
 
 
 def _average(
@@ -534,21 +524,13 @@ def _average(
     divisor_override: SupportsIndex | None,
 ) -> Array:
     function = f"avg_pool{rank}d"
-    x = _arrays.operand(function, "input", input)
-    geometry = _arguments.pool_geometry(function, rank, x.shape, where)
-    include_pad = _check.flag(function, "count_include_pad", count_include_pad)
-    divisor = 0
-    if divisor_override is not None:
-        divisor = _check.integer(function, "divisor_override", divisor_override, least=1)
-    count = _threads.resolve(function, threads)
-    window, last = geometry.windows, geometry.channels_last
 
-    def compute(result: Array) -> None:
-        images, results = (_arrays.images(a, rank, last) for a in (x, result))
-        ceil_mode = bool(where.ceil_mode)
-        backend.pool(
-            "avg", images, results, None, *window, ceil_mode, include_pad, divisor, 0.0, count
-        )
+    def resolve(x: Array) -> Pooling:
+        include_pad = _check.flag(function, "count_include_pad", count_include_pad)
+        divisor = 0
+        if divisor_override is not None:
+            divisor = _check.integer(function, "divisor_override", divisor_override, least=1)
+        return Pooling("avg", _dtypes.of_average(x.dtype), include_pad, divisor)
 
-    dtype, order = _dtypes.of_average(x.dtype), _arrays.order(x, rank, last)
-    return _arrays.deliver(function, out, geometry.output_shape, dtype, (x,), compute, order)
+    more = (count_include_pad, divisor_override)
+    return cast(Array, _pooling.call(function, rank, input, where, more, out, threads, resolve))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import SupportsIndex
+from typing import SupportsIndex, cast
 
 from numpy.typing import ArrayLike
 
-from cconv import _arguments, _arrays, _dtypes, _threads
+from cconv import _arguments, _dtypes, _pooling
 from cconv._arguments import Array, Ints, Padding, PoolArguments
-from cconv._backend import backend
+from cconv._pooling import Pooling
 
 
 def lp_pool2d(
@@ -169,16 +169,10 @@ def _norm(
     threads: SupportsIndex | None,
 ) -> Array:
     function = f"lp_pool{rank}d"
-    x = _arrays.operand(function, "input", input)
-    p = _arguments.norm(function, "norm_type", norm_type)
-    geometry = _arguments.pool_geometry(function, rank, x.shape, where)
-    count = _threads.resolve(function, threads)
-    window, last = geometry.windows, geometry.channels_last
 
-    def compute(result: Array) -> None:
-        images, results = (_arrays.images(a, rank, last) for a in (x, result))
-        ceil_mode = bool(where.ceil_mode)
-        backend.pool("lp", images, results, None, *window, ceil_mode, True, 0, p, count)
+    def resolve(x: Array) -> Pooling:
+        p = _arguments.norm(function, "norm_type", norm_type)
+        return Pooling("lp", _dtypes.of_average(x.dtype), p=p)
 
-    dtype, order = _dtypes.of_average(x.dtype), _arrays.order(x, rank, last)
-    return _arrays.deliver(function, out, geometry.output_shape, dtype, (x,), compute, order)
+    more = (norm_type,)
+    return cast(Array, _pooling.call(function, rank, input, where, more, out, threads, resolve))

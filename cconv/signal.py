@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from cconv import _arguments, _arrays, _dtypes, _filters, _threads
-from cconv._backend import backend
+from cconv._backend import convolve
 from cconv._filters import Array
 
 __all__ = ["convolve2d", "correlate2d"]
@@ -241,11 +241,9 @@ def _correlate(function: str, mode: str, given: Operands, *, flipped: bool = Fal
         work = np.dtype(np.int64)
     result = _arrays.allocate(function, "the result", shape, work)
     taps = np.ascontiguousarray(np.flip(kernel) if flipped else kernel)[np.newaxis, np.newaxis]
-    backend.conv(
+    convolve(
         image[np.newaxis, np.newaxis],
         taps,
-        None,
-        None,
         result[np.newaxis, np.newaxis],
         (1, 1),
         (1, 1),
@@ -253,7 +251,6 @@ def _correlate(function: str, mode: str, given: Operands, *, flipped: bool = Fal
         after,
         given.padding,
         1,
-        (None, 0.0, 0.0),
         given.threads,
     )
     if work == dtype:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 from typing import SupportsIndex
 
-from cconv import _threads
+from cconv import _cache, _threads
 from cconv._backend import backend
 
 
@@ -13,8 +13,14 @@ def set_num_threads(n: SupportsIndex) -> None:
     """Set how many threads calls use, in the whole process.
 
     A call's own `threads=` and a surrounding `num_threads` go before it; it goes before the
-    environment variable CCONV_NUM_THREADS, which goes before the number of processors that the
-    core may use.  Results do not depend on it.
+    environment variable CCONV_NUM_THREADS.  Where none of these is set, a call uses what the system
+    allows: the least of OpenMP's present maximum, of the processors that the process may run on
+    (affinity) and of the processors' time that its control groups leave it (quota, rounded up).
+    The last two are looked up once, when they are first needed; a process whose affinity or quota
+    changes later calls this function.
+
+    A count is a limit: a call that is too short to gain by a second thread uses one, and so does
+    one inside a parallel region of OpenMP and one in a forked child.  Results do not depend on it.
 
     Parameters
     ----------
@@ -41,12 +47,13 @@ def set_num_threads(n: SupportsIndex) -> None:
 
 
 def get_num_threads() -> int:
-    """Tell how many threads a call without `threads=` uses here and now.
+    """Tell how many threads a call without `threads=` may use here and now.
 
     Returns
     -------
     int
-        At least 1.
+        At least 1; 1 in a process that was forked from one that had OpenMP loaded, whose threads do
+        not survive a fork, whatever was set.
 
     Raises
     ------
@@ -60,7 +67,7 @@ def get_num_threads() -> int:
     ...     cconv.get_num_threads()
     2
     """
-    return _threads.current()
+    return _threads.in_force()
 
 
 def num_threads(n: SupportsIndex) -> AbstractContextManager[None]:
@@ -100,11 +107,14 @@ def num_threads(n: SupportsIndex) -> AbstractContextManager[None]:
 def release_workspace() -> None:
     """Free the memory that cconv keeps between calls of this Python thread.
 
-    It is freed with the thread in any case.  The next call allocates what it needs again.
+    That is its workspace, and what it remembers of the last calls to make the next ones short; not
+    what a `ConvPlan` holds.  It is freed with the thread in any case.  The next call allocates what
+    it needs again.
 
     Examples
     --------
     >>> import cconv
     >>> cconv.release_workspace()
     """
+    _cache.clear()
     backend.release_workspace()

@@ -192,5 +192,5 @@ def fold(
         # No element is in more windows than there are, nor under more taps.
         counts = map(_shape.output_size, geometry.axes)
         terms = math.prod(map(min, kernel, counts))
-        _dtypes.bounded(function, {"input": columns}, terms, 0.0, {})
+        _dtypes.bounded(function, {"input": columns.dtype}, terms, 0.0, {})
     return _arrays.deliver(function, out, geometry.output_shape, dtype, (columns,), compute)

@@ -5,25 +5,32 @@ rounded once at the end.  It offers the functions of `cconv._core` that compute,
 arguments (`_core.pyi` says which arrays they take), and shares no code with it.
 """
 
+from collections.abc import Callable
+
 from cconv.reference.conv import conv
-from cconv.reference.conv_transpose import conv_transpose
 from cconv.reference.filter import filter_extreme
+from cconv.reference.plan import Plan, Pool, key
 from cconv.reference.pool import pool
 from cconv.reference.pool_adaptive import pool_adaptive
 from cconv.reference.unfold import fold, unfold
 from cconv.reference.unpool import max_unpool
 
 __all__ = [
+    "Plan",
+    "Pool",
     "conv",
-    "conv_transpose",
     "cpu_features",
     "filter_extreme",
     "fold",
+    "forked",
+    "key",
     "max_threads",
     "max_unpool",
     "pool",
     "pool_adaptive",
     "release_workspace",
+    "set_forked",
+    "tell_when_held_back",
     "unfold",
 ]
 
@@ -35,6 +42,19 @@ def release_workspace() -> None:
 def max_threads() -> int:
     """Give 1: the reference does not divide its work."""
     return 1
+
+
+def forked() -> bool:
+    """Give False: the reference has no threads that a fork could lose."""
+    return False
+
+
+def set_forked() -> None:
+    """Do nothing: see `forked`."""
+
+
+def tell_when_held_back(function: Callable[[], None]) -> None:
+    """Do nothing: see `forked`."""
 
 
 def cpu_features() -> tuple[str, ...]:

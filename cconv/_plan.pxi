@@ -1,0 +1,295 @@
+"""Plans of convolutions and pools, and what tells one call from another: a part of _core.pyx."""
+
+cdef struct _Images:
+    int rank, out_rank, out_type
+    int axes[5]
+    cnp.npy_intp out_shape[5]
+
+
+cdef struct _Tensors:
+    cconv_tensor input, weight, bias, residual, out
+    cconv_conv_tensors all
+
+
+cdef class Plan:
+    """A convolution that is checked and worked out; _core.pyi says of what."""
+
+    cdef cconv_plan *plan
+    cdef cconv_context context
+    cdef readonly size_t workspace_nbytes
+    cdef bint quick
+    cdef _Images images
+
+    def __cinit__(self, transposed, input, weight, bias, residual, out, stride, dilation, before,
+                  after, padding, groups, activation, algorithm, threads, axes, keep):
+        cdef cconv_conv_params params = _new_params(stride, dilation, before, after, padding,
+                                                    groups, activation, algorithm)
+        cdef cconv_error error = _new_error()
+        cdef cconv_allocator allocator = _new_allocator()
+        cdef _Tensors t
+        _remember(&self.images, axes, out)
+        self.read(&t, input, weight, bias, residual, out)
+        if not keep:
+            t.weight.data = t.bias.data = NULL
+        self.context = _new_context(threads)
+        create = cconv_conv_transpose_plan if transposed else cconv_conv_plan
+        _check(create(&params, &t.all, &self.context, &allocator, &self.plan, &error), &error)
+        cdef cconv_plan_info info = _describe(self.plan)
+        self.quick = info.operations < QUICK_OPERATIONS
+        self.workspace_nbytes = info.workspace
+
+    def __dealloc__(self):
+        cconv_plan_destroy(self.plan)
+
+    cdef int read(self, _Tensors *t, input, weight, bias, residual, out) except -1:
+        t.all.struct_size = sizeof(cconv_conv_tensors)
+        t.all.input = _read_images(input, &self.images, &t.input)
+        t.all.residual = _read_images(residual, &self.images, &t.residual)
+        t.all.output = _read_images(out, &self.images, &t.out)
+        t.all.weight = _read_or_null(weight, &t.weight)
+        t.all.bias = _read_or_null(bias, &t.bias)
+        return 0
+
+    def run(self, input, weight, bias, residual, out):
+        cdef cconv_error error = _new_error()
+        cdef size_t nbytes = 0
+        cdef _Tensors t
+        self.read(&t, input, weight, bias, residual, out)
+        _check(cconv_plan_workspace(self.plan, &t.all, &self.context, &nbytes, &error), &error)
+        self.execute(&t.all, nbytes, False)
+
+    def call(self, input, weight, bias, residual, out):
+        cdef _Tensors t
+        for array in (input, weight, bias, residual, out):
+            if not (array is None or _is_plain(array)):
+                return None
+        for array in (input, residual, out):
+            if not (array is None or cnp.PyArray_NDIM(array) == self.images.out_rank):
+                return None
+        if not (out is None or cnp.PyArray_ISWRITEABLE(out)):
+            return None
+        result = _new_result(&self.images) if out is None else out
+        self.read(&t, input, weight, bias, residual, result)
+        if not cconv_plan_matches(self.plan, &t.all) or (out is not None and _overlap(&t.all)):
+            return None
+        self.execute(&t.all, self.workspace_nbytes, self.quick)
+        return result
+
+    cdef int execute(self, const cconv_conv_tensors *tensors, size_t nbytes,
+                     bint quick) except -1:
+        cdef cconv_error error = _new_error()
+        cdef cconv_status status
+        buffer = _take_buffer(nbytes)
+        cdef void *workspace = cnp.PyArray_DATA(buffer)
+        if quick:
+            status = cconv_plan_execute(self.plan, tensors, &self.context, workspace, nbytes,
+                                        &error)
+        else:
+            with nogil:
+                status = cconv_plan_execute(self.plan, tensors, &self.context, workspace, nbytes,
+                                            &error)
+        return _finish(status, &error, buffer)
+
+    def info(self):
+        cdef cconv_plan_info info = _describe(self.plan)
+        return {
+            "algorithm": info.algorithm.decode(),
+            "threads": info.threads,
+            "operations": info.operations,
+            "bytes": info.bytes_moved,
+            "workspace": self.workspace_nbytes,
+            "weights": info.weights,
+            "blocks": tuple(info.blocks),
+            "block": tuple(info.block),
+            "chunks": info.chunks,
+            "rows": info.rows,
+            "phases": info.phases,
+        }
+
+
+cdef class Pool:
+    """A pooling whose arguments are resolved; _core.pyi says of what."""
+
+    cdef cconv_pool_params params
+    cdef cconv_context context
+    cdef readonly size_t workspace_nbytes
+    cdef bint quick
+    cdef _Images images
+
+    def __cinit__(self, kind, input, out, indices, kernel, stride, dilation, before, after,
+                  ceil_mode, count_include_pad, divisor, p, threads, axes):
+        cdef cconv_error error = _new_error()
+        cdef cconv_tensor source, target, places
+        self.params.struct_size = sizeof(cconv_pool_params)
+        self.params.kind = _POOLS[kind]
+        self.params.ceil_mode = ceil_mode
+        self.params.count_include_pad = count_include_pad
+        self.params.p = p
+        self.params.divisor = divisor
+        _copy_window(kernel, stride, dilation, before, after, &self.params)
+        self.context = _new_context(threads)
+        _remember(&self.images, axes, out)
+        self.quick = (cnp.PyArray_SIZE(input) < QUICK_ELEMENTS
+                      and cnp.PyArray_SIZE(out) < QUICK_ELEMENTS
+                      and max(kernel) < QUICK_KERNEL)
+        _check(cconv_pool_workspace(
+            &self.params, _read_images(input, &self.images, &source),
+            _read_images(out, &self.images, &target), _read_images(indices, &self.images, &places),
+            &self.context, &self.workspace_nbytes, &error), &error)
+
+    def run(self, input, out, indices):
+        cdef cconv_error error = _new_error()
+        cdef cconv_tensor source, target, places
+        cdef cconv_tensor *places_or_null
+        cdef cconv_status status
+        _read_images(input, &self.images, &source)
+        _read_images(out, &self.images, &target)
+        places_or_null = _read_images(indices, &self.images, &places)
+        buffer = _take_buffer(self.workspace_nbytes)
+        cdef void *workspace = cnp.PyArray_DATA(buffer)
+        if self.quick:
+            status = cconv_pool(&self.params, &source, &target, places_or_null, &self.context,
+                                workspace, self.workspace_nbytes, &error)
+        else:
+            with nogil:
+                status = cconv_pool(&self.params, &source, &target, places_or_null, &self.context,
+                                    workspace, self.workspace_nbytes, &error)
+        return _finish(status, &error, buffer)
+
+    def call(self, input, out):
+        cdef cconv_tensor source, target
+        result = _new_result(&self.images) if out is None else out
+        if out is not None:
+            _read_images(input, &self.images, &source)
+            _read_images(out, &self.images, &target)
+            if not cnp.PyArray_ISWRITEABLE(out) or cconv_tensors_overlap(&source, &target):
+                return None
+        self.run(input, result, None)
+        return result
+
+
+def key(input, weight, bias, residual, out, literals, numbers):
+    cdef cconv_tensor headers[5]
+    for index, array in enumerate((input, weight, bias, residual, out)):
+        headers[index] = _NO_TENSOR
+        if array is not None:
+            if not _is_plain(array):
+                return None
+            _read(array, &headers[index])
+            headers[index].data = NULL
+    if not (_are_literals(literals, False) and _are_literals(numbers, True)):
+        return None
+    return (<char *>headers)[:sizeof(headers)], literals, numbers
+
+
+cdef bint _are_literals(tuple values, floats):
+    """Are all of them an int, a str, None, a float if these may be, or a tuple of such?
+
+    Equal ones of the same place then mean the same; True is no int here, nor 1.0.
+    """
+    for value in values:
+        kind = type(value)
+        if kind is tuple:
+            if not _are_literals(value, floats):
+                return False
+        elif kind is float:
+            if not floats or str(value) == "-0.0":  # which equals 0.0
+                return False
+        elif not (kind is int or kind is str or value is None):
+            return False
+    return True
+
+
+cdef bint _overlap(const cconv_conv_tensors *t) noexcept:
+    """May the output share memory with another tensor?"""
+    return (cconv_tensors_overlap(t.output, t.input) or cconv_tensors_overlap(t.output, t.weight)
+            or cconv_tensors_overlap(t.output, t.bias)
+            or cconv_tensors_overlap(t.output, t.residual))
+
+
+cdef cconv_conv_params _new_params(stride, dilation, before, after, padding, groups, activation,
+                                   algorithm):
+    cdef cconv_conv_params params
+    params.struct_size = sizeof(cconv_conv_params)
+    params.activation = _ACTIVATIONS[activation[0]]
+    params.activation_a, params.activation_b = activation[1], activation[2]
+    params.padding_mode = _PADDING_MODES[padding[0]]
+    params.padding_value = padding[1]
+    params.algorithm = _ALGORITHMS[algorithm]
+    params.groups = groups
+    _copy(stride, params.stride)
+    _copy(dilation, params.dilation)
+    _copy(before, params.pad_before)
+    _copy(after, params.pad_after)
+    return params
+
+
+cdef cconv_allocator _new_allocator() noexcept:
+    cdef cconv_allocator allocator
+    allocator.struct_size = sizeof(cconv_allocator)
+    allocator.allocate = _allocate
+    allocator.release = _release
+    allocator.host = NULL
+    return allocator
+
+
+cdef void *_allocate(void *host, size_t nbytes) noexcept:
+    return PyMem_RawMalloc(nbytes)
+
+
+cdef void _release(void *host, void *memory, size_t nbytes) noexcept:
+    PyMem_RawFree(memory)
+
+
+cdef cconv_plan_info _describe(const cconv_plan *plan) except *:
+    cdef cconv_plan_info info
+    info.struct_size = sizeof(cconv_plan_info)
+    _check(cconv_plan_describe(plan, &info), NULL)
+    return info
+
+
+cdef int _copy_window(kernel, stride, dilation, before, after, cconv_pool_params *params) except -1:
+    _copy(kernel, params.kernel)
+    _copy(stride, params.stride)
+    _copy(dilation, params.dilation)
+    _copy(before, params.pad_before)
+    return _copy(after, params.pad_after)
+
+
+cdef int _remember(_Images *images, tuple axes, cnp.ndarray out) except -1:
+    """Keep which axes images have, and what to make for a result."""
+    images.rank = len(axes)
+    for axis, source in enumerate(axes[:5]):
+        images.axes[axis] = source
+    images.out_type = cnp.PyArray_TYPE(out)
+    images.out_rank = min(cnp.PyArray_NDIM(out), 5)
+    for axis in range(images.out_rank):
+        images.out_shape[axis] = cnp.PyArray_DIM(out, axis)
+    return 0
+
+
+cdef _new_result(_Images *images):
+    return cnp.PyArray_EMPTY(images.out_rank, images.out_shape, images.out_type, 0)
+
+
+cdef cconv_tensor *_read_or_null(array, cconv_tensor *tensor) except? NULL:
+    if array is None:
+        return NULL
+    _read(array, tensor)
+    return tensor
+
+
+cdef cconv_tensor *_read_images(array, const _Images *images, cconv_tensor *tensor) except? NULL:
+    """Describe images (n, c, *spatial); the axes say which of the array's each is, -1 none."""
+    if array is None:
+        return NULL
+    cdef cnp.npy_intp *shape = cnp.PyArray_DIMS(array)
+    cdef cnp.npy_intp *strides = cnp.PyArray_STRIDES(array)
+    tensor.struct_size = sizeof(cconv_tensor)
+    tensor.dtype = _dtype(array)
+    tensor.rank = images.rank
+    tensor.data = cnp.PyArray_DATA(array)
+    for axis in range(images.rank):
+        tensor.shape[axis] = shape[images.axes[axis]] if images.axes[axis] >= 0 else 1
+        tensor.stride[axis] = strides[images.axes[axis]] if images.axes[axis] >= 0 else 0
+    return tensor
