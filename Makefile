@@ -5,18 +5,20 @@ CC ?= cc
 EMBED_COMPILERS ?= gcc clang
 PYTEST_ARGS ?=
 PEERS_ARGS ?=
+BENCH_ARGS ?=
+COMMITS ?= HEAD~1 HEAD
 
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
 C_FILES := $(shell find src_c -name '*.c' | sort)
 C_TEXT := $(shell find src_c tests -name '*.[ch]' | sort)
-CORE_FILES := $(shell find src_c) $(wildcard cconv/*.pyx cconv/*.pxd) # with folders: a file taken away counts too
+CORE_FILES := $(shell find src_c) $(wildcard cconv/*.pyx cconv/*.pxi cconv/*.pxd) # with folders: a file taken away counts too
 EMBED_FLAGS := -O2 -std=c11 -Wall -Wextra -Wshadow -Werror -Isrc_c/include -Isrc_c
 SANITIZERS := address,undefined
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test conformance peers lint format asan embed clean
+.PHONY: help demo test conformance bench compare peers lint format asan embed clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,6 +31,14 @@ test: $(VENV)/.core $(VENV)/.test ## run all tests on the compiled core (PYTEST_
 
 conformance: $(VENV)/.core $(VENV)/.conformance ## compare with ONNX, PyTorch and SciPy
 	CCONV_REQUIRE_EXT=1 $(BIN)/python -m pytest tests/conformance $(PYTEST_ARGS)
+
+bench: $(VENV)/.core $(VENV)/.bench $(HOME)/.asv-machine.json ## time this checkout with asv (BENCH_ARGS='--bench pool')
+	$(BIN)/asv run --config benchmarks/asv.conf.json --environment existing --show-stderr $(BENCH_ARGS)
+
+# Times and memory alone, for asv takes every growing figure for a loss.
+compare: $(VENV)/.bench $(HOME)/.asv-machine.json ## compare two commits with asv (COMMITS='main HEAD' BENCH_ARGS='--bench pool.Time')
+	$(BIN)/asv continuous --config benchmarks/asv.conf.json --interleave-rounds --show-stderr \
+		$(or $(BENCH_ARGS),--bench 'time|peakmem') $(COMMITS)
 
 peers: $(VENV)/.core $(VENV)/.peers ## time cconv beside other libraries, draw pictures (PEERS_ARGS='--only resnet50')
 	@mkdir -p build/peers
@@ -102,6 +112,14 @@ $(VENV)/.test: $(VENV)/.python pyproject.toml
 $(VENV)/.conformance: $(VENV)/.python pyproject.toml
 	$(PIP) install --group conformance
 	touch $@
+
+$(VENV)/.bench: $(VENV)/.python pyproject.toml
+	$(PIP) install --group bench
+	touch $@
+
+# asv wants a description of the machine, and keeps it there.
+$(HOME)/.asv-machine.json: | $(VENV)/.bench
+	$(BIN)/asv machine --yes --config benchmarks/asv.conf.json > /dev/null
 
 $(VENV)/.peers: $(VENV)/.python pyproject.toml
 	$(PIP) install --group peers

@@ -3,7 +3,8 @@
 A library is a class whose constructor imports it and sets its threads, so an ImportError says that
 it is not there. `prepare` does beforehand what the library lets one do beforehand, and gives the
 call that is timed. A row that a library has no function for is declined with the reason: it
-appears in the output and is never silently left out.
+appears in the output and is never silently left out. Here weights are plain arrays and each call
+allocates its result; `prepacked.py` has the libraries of a run with plans.
 """
 
 import functools
@@ -119,8 +120,30 @@ class Library:
     mode = "function"
     version = ""
 
+    def ways(self, row: Workload, dtype: str) -> dict[str, Call]:
+        """Give the calls of which the fastest is timed, by mode; most libraries have one.
+
+        Parameters
+        ----------
+        row : Workload
+            What to compute.
+        dtype : {'float32', 'float64'}
+            Of the arrays.
+
+        Returns
+        -------
+        dict of str to callable
+            At least one.
+
+        Raises
+        ------
+        Declined
+            There is no such function here.
+        """
+        return {self.mode: self.prepare(row, dtype)}
+
     def prepare(self, row: Workload, dtype: str) -> Call:
-        """Give the call to be timed.
+        """Give the call of `mode`.
 
         Parameters
         ----------
@@ -141,9 +164,13 @@ class Library:
         """
         raise NotImplementedError
 
+    def _out(self, shape: tuple[int, ...], dtype: Any) -> Array | None:
+        """Make the array that a call writes into; None: it allocates one."""
+        return None
+
 
 class Cconv(Library):
-    """The library of this checkout; each call allocates its result."""
+    """The library of this checkout."""
 
     name = "cconv"
 
@@ -159,38 +186,78 @@ class Cconv(Library):
 
     def prepare(self, row: Workload, dtype: str) -> Call:
         """Give a call of the public function."""
-        x, w = inputs(row, dtype)
-        cconv, rank = self._cconv, len(row.input_shape) - 2
+        return self.call(row, *inputs(row, dtype), self.mode)
+
+    def call(self, row: Workload, x: Array, w: Array, mode: str = "function") -> Call:
+        """Give a call on these arrays.
+
+        Parameters
+        ----------
+        row : Workload
+            What to compute.
+        x, w : ndarray
+            With the shapes that `inputs` gives them.
+        mode : {'function', 'function with out', 'plan', 'plan with out'}
+            Whether a plan of a convolution is called or a public function, and whether each call
+            allocates its result or writes into one array.
+
+        Returns
+        -------
+        callable
+            Takes nothing, gives the result.
+        """
+        out = np.empty(row.output_shape, x.dtype) if mode.endswith("with out") else None
+        if mode.startswith("plan"):
+            assert isinstance(row, Conv | ConvTranspose)
+            return functools.partial(self._plan(row, x, w), x, out=out)
+        return self._function(row, x, w, out)
+
+    def _plan(self, row: Conv | ConvTranspose, x: Array, w: Array) -> Callable[..., Array]:
+        more: dict[str, Any] = {}
+        if isinstance(row, ConvTranspose):
+            more = {"transposed": True, "output_padding": row.output_padding}
+        plan: Callable[..., Array] = self._cconv.ConvPlan(
+            w,
+            stride=row.stride,
+            padding=row.padding,
+            dilation=row.dilation,
+            groups=row.groups,
+            input_shape=x.shape,
+            **more,
+        )
+        return plan
+
+    def _function(self, row: Workload, x: Array, w: Array, out: Array | None) -> Call:
+        cconv, rank, partial = self._cconv, len(row.input_shape) - 2, functools.partial
+        options = {} if out is None else {"out": out}
         match row:
             case Conv():
                 conv = getattr(cconv, f"conv{rank}d")
                 s, p, d, g = row.stride, row.padding, row.dilation, row.groups
-                return lambda: conv(x, w, None, s, p, d, g)
+                return partial(conv, x, w, None, s, p, d, g, **options)
             case ConvTranspose():
                 up = getattr(cconv, f"conv_transpose{rank}d")
                 s, p, o = row.stride, row.padding, row.output_padding
                 d, g = row.dilation, row.groups
-                return lambda: up(x, w, None, s, p, o, g, d)
+                return partial(up, x, w, None, s, p, o, g, d, **options)
             case Pool():
                 if row.kind.startswith("global"):
-                    return functools.partial(getattr(cconv, row.operator), x)
+                    return partial(getattr(cconv, row.operator), x, **options)
                 pool = getattr(cconv, f"{row.operator}{rank}d")
-                k, s, p = row.kernel, row.stride, row.padding
-                return lambda: pool(x, k, s, p)
+                return partial(pool, x, row.kernel, row.stride, row.padding, **options)
         assert isinstance(row, Filter)
-        return self._filter(row, x, w)
+        return partial(self._filter(row, x, w), mode="constant", output=out)
 
     def _filter(self, row: Filter, x: Array, w: Array) -> Call:
-        ndimage = self._ndimage
+        ndimage, partial = self._ndimage, functools.partial
         match row.kind:
             case "dense":
-                return lambda: ndimage.correlate(x, w, mode="constant")
+                return partial(ndimage.correlate, x, w)
             case "gaussian":
-                sigma, radius = row.sigma, row.width // 2
-                return lambda: ndimage.gaussian_filter(x, sigma, mode="constant", radius=radius)
+                return partial(ndimage.gaussian_filter, x, row.sigma, radius=row.width // 2)
             case "box":
-                return lambda: ndimage.uniform_filter(x, row.width, mode="constant")
-        return lambda: ndimage.maximum_filter(x, row.width, mode="constant", cval=-np.inf)
+                return partial(ndimage.uniform_filter, x, row.width)
+        return partial(ndimage.maximum_filter, x, row.width, cval=-np.inf)
 
 
 class Torch(Library):
@@ -288,31 +355,35 @@ class OnnxRuntime(Library):
         import onnx
         import onnxruntime
 
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
-        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
-        options.log_severity_level = 4
-        self._options, self._onnx, self._runtime = options, onnx, onnxruntime
+        self._threads, self._onnx, self._runtime = threads, onnx, onnxruntime
         self.version = onnxruntime.__version__
 
     def prepare(self, row: Workload, dtype: str) -> Call:
         """Make the session and give a call of its run."""
         x, w = inputs(row, dtype)
-        image = isinstance(row, Filter)
-        feed = {"x": x[None, None] if image else x}
-        model = self._model(row, w, feed["x"].shape, np.dtype(dtype))
+        return self._run(row, x, self._session(row, x, w, "ORT_ENABLE_ALL"))
+
+    def _run(self, row: Workload, x: Array, session: Any) -> Call:
+        if isinstance(row, Filter):
+            image = {"x": x[None, None]}
+            return lambda: session.run(None, image)[0][0, 0]
+        feed = {"x": x}
+        return lambda: session.run(None, feed)[0]
+
+    def _session(self, row: Workload, x: Array, w: Array, level: str) -> Any:
+        runtime, options = self._runtime, self._runtime.SessionOptions()
+        options.intra_op_num_threads = self._threads
+        options.inter_op_num_threads = 1
+        options.execution_mode = runtime.ExecutionMode.ORT_SEQUENTIAL
+        options.graph_optimization_level = getattr(runtime.GraphOptimizationLevel, level)
+        options.log_severity_level = 4
+        shape = (1, 1, *x.shape) if isinstance(row, Filter) else x.shape
+        model = self._model(row, w, shape, x.dtype)
         try:
-            session = self._runtime.InferenceSession(
-                model, self._options, providers=["CPUExecutionProvider"]
-            )
+            return runtime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
         except Exception as error:
             reason = str(error).splitlines()[0].rpartition(" : ")[2]
             raise Declined(reason.removesuffix(" node with name ''")) from error
-        if image:
-            return lambda: session.run(None, feed)[0][0, 0]
-        return lambda: session.run(None, feed)[0]
 
     def _model(self, row: Workload, w: Array, shape: tuple[int, ...], dtype: Any) -> bytes:
         helper, rank = self._onnx.helper, len(shape) - 2
@@ -415,7 +486,8 @@ class OpenCV(Library):
         apart = isinstance(row, Pool) and row.kernel == row.stride and not any(row.padding)
         if apart and row.operator == "avg_pool" and row.input_shape[:2] == (1, 1):
             whole, size = x[0, 0], row.output_shape[:1:-1]
-            return lambda: cv.resize(whole, size, interpolation=cv.INTER_AREA)[None, None]
+            half = self._out(row.output_shape[2:], dtype)
+            return lambda: cv.resize(whole, size, half, interpolation=cv.INTER_AREA)[None, None]
         image_row = one_channel(row)
         image = x.reshape(image_row.input_shape)
         call = self._filter(image_row, image, w)
@@ -423,17 +495,18 @@ class OpenCV(Library):
 
     def _filter(self, row: Filter, x: Array, w: Array) -> Call:
         cv, border = self._cv, self._cv.BORDER_CONSTANT
+        if row.kind == "dense" and x.ndim == 1:
+            line, taps, out = x[None], w[None], self._out((1, x.size), x.dtype)
+            return lambda: cv.filter2D(line, -1, taps, out, borderType=border)[0]
+        out = self._out(x.shape, x.dtype)
         if row.kind == "dense":
-            if x.ndim == 1:
-                line, taps = x[None], w[None]
-                return lambda: cv.filter2D(line, -1, taps, borderType=border)[0]
-            return lambda: cv.filter2D(x, -1, w, borderType=border)
+            return lambda: cv.filter2D(x, -1, w, out, borderType=border)
         if row.kind == "gaussian":
-            return lambda: cv.sepFilter2D(x, -1, w, w, borderType=border)
+            return lambda: cv.sepFilter2D(x, -1, w, w, out, borderType=border)
         if row.kind == "box":
-            return lambda: cv.boxFilter(x, -1, row.kernel, borderType=border)
+            return lambda: cv.boxFilter(x, -1, row.kernel, out, borderType=border)
         element = cv.getStructuringElement(cv.MORPH_RECT, row.kernel)
-        return lambda: cv.dilate(x, element)
+        return lambda: cv.dilate(x, element, out)
 
 
 class ScipyNdimage(Library):
@@ -459,16 +532,17 @@ class ScipyNdimage(Library):
         return call if isinstance(row, Filter) else lambda: call()[None, None]
 
     def _filter(self, row: Filter, x: Array, w: Array) -> Call:
-        ndimage = self._ndimage
+        ndimage, partial = self._ndimage, functools.partial
+        options: dict[str, Any] = {"mode": "constant", "output": self._out(x.shape, x.dtype)}
         match row.kind:
             case "dense":
-                return lambda: ndimage.correlate(x, w, mode="constant")
+                return partial(ndimage.correlate, x, w, **options)
             case "gaussian":
-                sigma, radius = row.sigma, row.width // 2
-                return lambda: ndimage.gaussian_filter(x, sigma, mode="constant", radius=radius)
+                radius = row.width // 2
+                return partial(ndimage.gaussian_filter, x, row.sigma, radius=radius, **options)
             case "box":
-                return lambda: ndimage.uniform_filter(x, row.width, mode="constant")
-        return lambda: ndimage.maximum_filter(x, row.width, mode="constant", cval=-np.inf)
+                return partial(ndimage.uniform_filter, x, row.width, **options)
+        return partial(ndimage.maximum_filter, x, row.width, cval=-np.inf, **options)
 
 
 class ScipyFft(Library):

@@ -4,7 +4,7 @@ Each library has a process of its own with as many threads on the same processor
 each library in turn warms up and is timed in blocks of at least 2 ms; every other round goes
 backwards. Between the rounds the peak of multiply-adds and the bandwidth of memory are sampled.
 Before a row is timed, its results are compared: a library that computes something else is named
-and cannot win.
+and cannot win. With --plan everything that can be done before a call is: see `prepacked.py`.
 """
 
 import argparse
@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.libraries import LIBRARIES, tolerance
-from benchmarks.report import TIE, Figures, Row, report, summary
+from benchmarks.report import TIE, Figures, Row, call_modes, report, summary
 from benchmarks.shapes import FAMILIES, select
 from benchmarks.worker import Worker
 from benchmarks.workloads import Workload
@@ -91,16 +91,16 @@ def measure(
         Its figures.
     """
     row = Row(workload, np.dtype(options.dtype).itemsize)
-    results, playing = {}, []
+    results, modes, playing = {}, {}, []
     for worker in workers:
         answer, value = worker.prepare(workload)
         if answer == "result":
-            results[worker.name] = value
+            modes[worker.name], results[worker.name] = value
             playing.append(worker)
         else:
             row.declined[worker.name] = value if answer == "declined" else f"failed: {value}"
     trusted = agreeing(results, tolerance(workload, options.dtype))
-    row.libraries = {w.name: Figures(w.mode, agrees=w.name in trusted) for w in playing}
+    row.libraries = {w.name: Figures(modes[w.name], agrees=w.name in trusted) for w in playing}
     results.clear()
     share = options.seconds / options.rounds
     for turn in range(options.rounds):
@@ -149,10 +149,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--seconds", type=float, default=0.2, help="for a library on a row, warming up left out")
     add("--json", type=Path, metavar="FILE", help="write all figures there")
     add("--bar", type=float, metavar="RATIO", help="fail if cconv is below this on any row")
-    add("--plan", action="store_true", help="time cconv's plans instead of its functions")
+    add("--plan", action="store_true", help="time plans with out=, and the others prepacked")
     options = parser.parse_args(arguments)
-    if options.plan:
-        parser.error("--plan: this cconv has no plans yet; every figure is that of a function")
     affinity = getattr(os, "sched_getaffinity", None)
     usable = len(affinity(0)) if affinity else os.cpu_count() or 1
     options.threads = options.threads or usable
@@ -176,9 +174,8 @@ def start(options: argparse.Namespace) -> tuple[list[Worker], Worker]:
     processors: set[int] = set()
     if hasattr(os, "sched_getaffinity"):
         processors = set(sorted(os.sched_getaffinity(0))[: options.threads])
-    workers = [
-        Worker(name, options.threads, options.dtype, processors) for name in ("machine", *LIBRARIES)
-    ]
+    given = (options.threads, options.dtype, processors, options.plan)
+    workers = [Worker(name, *given) for name in ("machine", *LIBRARIES)]
     return workers[1:], workers[0]
 
 
@@ -197,11 +194,12 @@ def document(
         "threads": options.threads,
         "rounds": options.rounds,
         "seconds": options.seconds,
+        "plan": options.plan,
         "peak": peak,
         "bandwidth": bandwidth,
         "tie": TIE,
         "versions": {w.name: w.version for w in workers if w.version},
-        "modes": {w.name: w.mode for w in workers if w.version},
+        "modes": {w.name: call_modes(rows, w.name) for w in workers if w.version},
         "missing": {w.name: w.missing for w in workers if w.missing},
         "rows": [row.document(peak, bandwidth) for row in rows],
     }

@@ -1,12 +1,14 @@
 """Pictures of a run, roofline and ratios: ``python -m benchmarks.pictures FILE``.
 
 FILE is what ``python -m benchmarks.peers --json FILE`` wrote. Every row is in the pictures, the
-lost ones in a colour of their own. Drawn on the Agg canvas without pyplot, like the demo's.
+lost ones in a colour of their own; if cconv was called in several modes, each has its mark. Drawn
+on the Agg canvas without pyplot, like the demo's.
 """
 
 import argparse
 import json
 import sys
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["families", "main", "ratios", "roofline"]
 
 COLOURS = {"win": "#1a7f5a", "tie": "#8a8f98", "LOSS": "#c2410c", "no peer": "#3b6fb6"}
+MARKS = "os^Dv"  # of call modes, the most frequent first
 INK, FAINT = "#1b1f24", "#66707a"
 ROW = 0.16  # inches of a row in the chart of ratios
 DPI = 120
@@ -61,6 +64,40 @@ def _logarithmic(axes: "Axes", *names: str) -> None:
     axes.grid(True, axis="x", which="major", color="#e4e7eb", linewidth=0.6)
 
 
+def _marks(rows: list[dict[str, Any]]) -> dict[str, str]:
+    """Give each call mode of cconv its mark."""
+    modes = Counter(row["libraries"]["cconv"]["mode"] for row in rows)
+    return dict(zip((mode for mode, _ in modes.most_common()), MARKS, strict=False))
+
+
+def _points(
+    axes: "Axes",
+    run: dict[str, Any],
+    rows: list[dict[str, Any]],
+    place: Callable[[dict[str, Any]], tuple[float, float]],
+    **options: float,
+) -> None:
+    """Draw a point for each row, coloured by who is faster, marked by the call mode."""
+    marks = _marks(rows)
+    for word, colour in COLOURS.items():
+        chosen = [row for row in rows if verdict(row["ratio"]) == word]
+        for mode, mark in marks.items():
+            points = [place(row) for row in chosen if row["libraries"]["cconv"]["mode"] == mode]
+            if points:
+                xs, ys = zip(*points, strict=True)
+                axes.scatter(xs, ys, color=colour, marker=mark, zorder=3, **options)
+        if chosen:
+            label = f"{word}: {len(chosen)}"
+            axes.plot([], [], "o", color=colour, markersize=4, label=label)
+    _name(axes, marks, run)
+
+
+def _name(axes: "Axes", marks: dict[str, str], run: dict[str, Any]) -> None:
+    """Say in the legend which mark is which mode, if the title does not."""
+    for mode, mark in marks.items() if list(marks) != [run["modes"]["cconv"]] else ():
+        axes.plot([], [], mark, color="none", markeredgecolor=INK, markersize=4, label=mode)
+
+
 def roofline(run: dict[str, Any]) -> "Figure":
     """Draw each row with operations at its intensity and rate, below the roof.
 
@@ -78,17 +115,12 @@ def roofline(run: dict[str, Any]) -> "Figure":
     figure = _figure(9.0, 6.0, f"Roofline of cconv ({mode})", run)
     axes = figure.add_subplot()
     rows = [row for row in run["rows"] if row["flops"] and "cconv" in row["libraries"]]
-    for word, colour in COLOURS.items():
-        chosen = [row for row in rows if verdict(row["ratio"]) == word]
-        if chosen:
-            axes.scatter(
-                [row["flops"] / row["bytes"] for row in chosen],
-                [row["flops"] / row["libraries"]["cconv"]["median"] / 1e9 for row in chosen],
-                s=16,
-                color=colour,
-                label=f"{word}: {len(chosen)}",
-                zorder=3,
-            )
+
+    def place(row: dict[str, Any]) -> tuple[float, float]:
+        rate = row["flops"] / row["libraries"]["cconv"]["median"]
+        return row["flops"] / row["bytes"], rate / 1e9
+
+    _points(axes, run, rows, place, s=16)
     intensities = [row["flops"] / row["bytes"] for row in rows] + [peak / bandwidth]
     ends = [min(intensities) / 2, peak / bandwidth, 2 * max(intensities)]
     roof = [min(peak, bandwidth * x) / 1e9 for x in ends]
@@ -118,12 +150,14 @@ def ratios(run: dict[str, Any]) -> "Figure":
     title = f"cconv ({run['modes']['cconv']}) against the best peer of each row: times as fast"
     figure = _figure(9.0, 1.6 + ROW * max(len(rows), 4), title, run)
     axes = figure.add_subplot()
+    marks = _marks(rows)
     for place, row in enumerate(rows):
+        mark, peer = marks[row["libraries"]["cconv"]["mode"]], row["libraries"][row["best_peer"]]
         colour, ratio = COLOURS[verdict(row["ratio"])], row["ratio"]
         axes.plot([1.0, ratio], [place, place], color=colour, linewidth=2.5)
         axes.plot([row["ratio_low"], row["ratio_high"]], [place, place], color=INK, linewidth=0.7)
-        axes.plot([ratio], [place], "o", color=colour, markersize=4)
-        note = f"{ratio:.2g}  {row['best_peer']}"
+        axes.plot([ratio], [place], mark, color=colour, markersize=4)
+        note = f"{ratio:.2g}  {row['best_peer']} ({peer['mode']})"
         at = max(ratio, row["ratio_high"], 1.0)
         axes.annotate(
             note,
@@ -138,7 +172,10 @@ def ratios(run: dict[str, Any]) -> "Figure":
     _logarithmic(axes, "x")
     axes.set_yticks(range(len(rows)), [row["name"] for row in rows], fontsize=6)
     axes.set_ylim(-1, max(len(rows), 1))
-    axes.margins(x=0.15)
+    axes.margins(x=0.25)  # for the names of the peers and their modes
+    _name(axes, marks, run)
+    if axes.get_legend_handles_labels()[1]:
+        axes.legend(fontsize=7, frameon=False, loc="lower right")
     axes.set_xlabel("time of the best peer / time of cconv, medians; left of 1 cconv is slower")
     return figure
 
@@ -161,19 +198,11 @@ def families(run: dict[str, Any]) -> "Figure":
     title = f"cconv ({run['modes']['cconv']}) against the best peer of each row: times as fast"
     figure = _figure(9.0, 1.8 + 0.26 * max(len(names), 3), title, run)
     axes = figure.add_subplot()
-    for word, colour in COLOURS.items():
-        chosen = [row for row in rows if verdict(row["ratio"]) == word]
-        if chosen:
-            axes.scatter(
-                [row["ratio"] for row in chosen],
-                [names.index(row["family"]) for row in chosen],
-                s=18,
-                color=colour,
-                alpha=0.7,
-                linewidths=0,
-                label=f"{word}: {len(chosen)}",
-                zorder=3,
-            )
+
+    def place(row: dict[str, Any]) -> tuple[float, float]:
+        return row["ratio"], names.index(row["family"])
+
+    _points(axes, run, rows, place, s=18, alpha=0.7, linewidths=0)
     axes.axvline(1.0, color=INK, linewidth=0.8)
     _logarithmic(axes, "x")
     axes.set_yticks(range(len(names)), names, fontsize=8)

@@ -2,6 +2,7 @@
 
 import statistics
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,13 +11,14 @@ import numpy as np
 from benchmarks.workloads import Workload
 from cconv._measure import busy_note, table
 
-__all__ = ["TIE", "Figures", "Row", "busy", "report", "summary", "verdict"]
+__all__ = ["TIE", "Figures", "Row", "busy", "call_modes", "report", "summary", "verdict"]
 
 TIE = 0.05  # a ratio this near to 1 is nobody's win
 COPY = "numpy.copyto of 128 MiB by the same threads"
 LEGEND = """\
 cells: median and minimum of a call in us, spread (10 to 90 % of the blocks, over the median);
-       ! is a result that is not that of the others
+       ! is a result that is not that of the others; [] is the call mode where it is not that
+       at the head of the column
 ratio: median of the best peer / median of cconv, and the range of that over single rounds
 roof:  least possible time at that peak and bandwidth / median of cconv; above 100 % where caches,
        not the memory, hold the arrays""".splitlines()
@@ -142,6 +144,27 @@ class Row:
         }
 
 
+def call_modes(rows: Sequence[Row], name: str) -> str:
+    """Say how a library was called.
+
+    Parameters
+    ----------
+    rows : sequence of Row
+        Of a run.
+    name : str
+        Of the library.
+
+    Returns
+    -------
+    str
+        The mode, or where there are several each with the number of its rows; empty without rows.
+    """
+    counts = Counter(row.libraries[name].mode for row in rows if name in row.libraries)
+    if len(counts) < 2:
+        return "".join(counts)
+    return ", ".join(f"{mode} in {count} rows" for mode, count in counts.most_common())
+
+
 def verdict(ratio: float | None) -> str:
     """Say who is faster.
 
@@ -171,13 +194,14 @@ def _ratio(ratio: float) -> str:
     return f"{ratio:.2f}" if ratio >= 0.1 else f"{ratio:.3f}"
 
 
-def _cell(figures: dict[str, Any] | None) -> str:
-    """Write median, minimum and spread; a result that differs is marked."""
+def _cell(figures: dict[str, Any] | None, mode: str) -> str:
+    """Write median, minimum and spread; a result that differs is marked, a mode that does named."""
     if figures is None:
         return "-"
     mark = "" if figures["agrees"] else "!"
     spread = f"{100 * figures['spread']:.0f}%"
-    return f"{mark}{_time(figures['median'])} {_time(figures['best'])} {spread}"
+    other = "" if figures["mode"] == mode else f" [{figures['mode']}]"
+    return f"{mark}{_time(figures['median'])} {_time(figures['best'])} {spread}{other}"
 
 
 def busy(figures: dict[str, Any]) -> str:
@@ -232,7 +256,8 @@ def report(figures: dict[str, Any]) -> str:
 
 def _family(rows: list[dict[str, Any]], figures: dict[str, Any]) -> str:
     names = [n for n in figures["modes"] if any(n in row["libraries"] for row in rows)]
-    header = ["name", *(f"{n} ({figures['modes'][n]})" for n in names)]
+    modes = {n: _most_common_mode(rows, n) for n in names}
+    header = ["name", *(f"{n} ({modes[n]})" for n in names)]
     header += ["best peer", "ratio", "of rounds", "", "roof"]
     cells = []
     for row in rows:
@@ -240,7 +265,7 @@ def _family(rows: list[dict[str, Any]], figures: dict[str, Any]) -> str:
         cells.append(
             [
                 row["name"],
-                *(_cell(row["libraries"].get(name)) for name in names),
+                *(_cell(row["libraries"].get(name), modes[name]) for name in names),
                 row["best_peer"] or "-",
                 "-" if ratio is None else _ratio(ratio),
                 "-" if ratio is None else f"{_ratio(row['ratio_low'])}-{_ratio(row['ratio_high'])}",
@@ -257,6 +282,11 @@ def _family(rows: list[dict[str, Any]], figures: dict[str, Any]) -> str:
         if wrong:
             text += f"  {row['name']}: not the same result: {', '.join(wrong)}\n"
     return text
+
+
+def _most_common_mode(rows: list[dict[str, Any]], name: str) -> str:
+    found = Counter(row["libraries"][name]["mode"] for row in rows if name in row["libraries"])
+    return found.most_common(1)[0][0]
 
 
 def summary(figures: dict[str, Any]) -> str:

@@ -15,16 +15,18 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.libraries import LIBRARIES, Declined
+from benchmarks.libraries import LIBRARIES, Call, Declined
+from benchmarks.prepacked import PREPACKED
 from benchmarks.workloads import Workload
 
-__all__ = ["Machine", "Worker", "settle", "time_blocks"]
+__all__ = ["Machine", "Worker", "fastest", "settle", "time_blocks"]
 
 BLOCK_SECONDS = 2e-3  # one timed block of calls; far above the clock's resolution
 WARM_SHARE = 0.2  # of a turn, before it is timed: caches, clock and thread pool come back
 QUIET = 5e-3  # a process is looked at for so long
 QUIET_SHARE = 0.1  # and is at rest if it computed for less than this part of it
 SETTLE_SECONDS = 0.5  # nothing was seen to spin for longer than a tenth of that
+TRIALS, TRIAL_SECONDS = 3, 4e-3  # of each of several ways to call a library, before a row is timed
 COPY_BYTES = 1 << 27  # read and written by one sample of the bandwidth
 
 
@@ -62,6 +64,29 @@ def time_blocks(call: Callable[[], object], seconds: float) -> list[float]:
             call()
         times.append((clock() - start) / block)
     return times
+
+
+def fastest(ways: dict[str, Call]) -> tuple[str, Call]:
+    """Choose how to call a library, by the best block of a few short turns of each way.
+
+    Parameters
+    ----------
+    ways : dict of str to callable
+        By mode; at least one.
+
+    Returns
+    -------
+    mode : str
+        Of the fastest.
+    call : callable
+        The fastest.
+    """
+    best = dict.fromkeys(ways, float("inf"))
+    for _ in range(TRIALS if len(ways) > 1 else 0):
+        for mode, call in ways.items():
+            best[mode] = min(best[mode], *time_blocks(call, TRIAL_SECONDS))
+    mode = min(best, key=best.__getitem__)
+    return mode, ways[mode]
 
 
 def settle() -> None:
@@ -120,7 +145,9 @@ class Machine:
         return (self._peak.rates[-1] if self._peak.rates else None), bandwidth
 
 
-def serve(pipe: Connection, name: str, threads: int, dtype: str, processors: set[int]) -> None:
+def serve(
+    pipe: Connection, name: str, threads: int, dtype: str, processors: set[int], plan: bool
+) -> None:
     """Answer the questions of a `Worker` until it says stop.
 
     Parameters
@@ -135,15 +162,18 @@ def serve(pipe: Connection, name: str, threads: int, dtype: str, processors: set
         Of every array.
     processors : set of int
         Where to run; empty for anywhere.
+    plan : bool
+        Whether it is a library of a run with plans.
     """
     if processors:
         os.sched_setaffinity(0, processors)
     try:
-        library: Any = Machine(threads, dtype) if name == "machine" else LIBRARIES[name](threads)
+        made: Any = PREPACKED if plan else LIBRARIES
+        library: Any = Machine(threads, dtype) if name == "machine" else made[name](threads)
     except Exception as error:  # an ImportError, or a library that breaks while it is loaded
         pipe.send(("missing", f"{type(error).__name__}: {error}"))
         return
-    pipe.send(("ready", (getattr(library, "version", ""), getattr(library, "mode", ""))))
+    pipe.send(("ready", getattr(library, "version", "")))
     call: Callable[[], Any] | None = None
     while True:
         question, value = pipe.recv()
@@ -154,8 +184,8 @@ def serve(pipe: Connection, name: str, threads: int, dtype: str, processors: set
                     return
                 case "prepare":
                     call = None  # the arrays of the last row go before new ones come
-                    call = library.prepare(value, dtype)
-                    reply = "result", np.array(call())
+                    mode, call = fastest(library.ways(value, dtype))
+                    reply = "result", (mode, np.array(call()))
                 case "time":
                     reply = "times", time_blocks(call, value)
                 case "sample":
@@ -181,31 +211,35 @@ class Worker:
         Of every array.
     processors : set of int
         Where to run; empty for anywhere.
+    plan : bool
+        Whether plans are timed, and libraries with as much prepared.
 
     Attributes
     ----------
     missing : str
         Why there is no such library here; empty when there is.
-    version, mode : str
+    version : str
         Of the library.
     """
 
-    def __init__(self, name: str, threads: int, dtype: str, processors: set[int]) -> None:
+    def __init__(
+        self, name: str, threads: int, dtype: str, processors: set[int], plan: bool
+    ) -> None:
         context = multiprocessing.get_context("spawn")
-        self.name, self.missing, self.version, self.mode = name, "", "", ""
+        self.name, self.missing, self.version = name, "", ""
         self._pipe, theirs = context.Pipe()
-        arguments = (theirs, name, threads, dtype, processors)
+        arguments = (theirs, name, threads, dtype, processors, plan)
         self._process = context.Process(target=serve, args=arguments, daemon=True)
         self._process.start()
         theirs.close()
         answer, value = self._receive()
         if answer == "ready":
-            self.version, self.mode = value
+            self.version = value
         else:
             self.missing = value
 
     def prepare(self, row: Workload) -> tuple[str, Any]:
-        """Make the arrays of a row and compute it once.
+        """Make the arrays of a row, choose how to call the library and compute the row once.
 
         Parameters
         ----------
@@ -216,8 +250,8 @@ class Worker:
         -------
         answer : {'result', 'declined', 'failed'}
             Whether it can be timed.
-        value : ndarray or str
-            The result, or the reason.
+        value : tuple of str and ndarray, or str
+            The mode and the result, or the reason.
         """
         return self._ask("prepare", row)
 
