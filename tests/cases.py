@@ -511,10 +511,10 @@ def check_conv_scratch(case: ConvCase, x: Array, w: Array, bias: Array | None) -
     if CORE is None:
         return
     out = np.empty(case.out_shape, case.dtype)
+    axes = tuple(range(x.ndim))
     for threads in (1, MAX_THREADS):
-        nbytes = CORE.conv_workspace_nbytes(
-            x, w, bias, None, out, *case.backend_arguments, (None, 0.0, 0.0), threads
-        )
+        how = (*case.backend_arguments, (None, 0.0, 0.0), "direct", threads, axes, False)
+        nbytes = CORE.Plan(False, x, w, bias, None, out, *how).workspace_nbytes
         assert nbytes / threads <= CORE.build_info()["cache_l2"] / 2
 
 
@@ -525,10 +525,11 @@ def check_pool_scratch(case: PoolCase, x: Array, indices: Array | None = None) -
     out = np.empty(case.out_shape, case.dtype)
     before, after = zip(*case.pads, strict=True)
     for threads in (1, MAX_THREADS):
-        nbytes = CORE.pool_workspace_nbytes(
+        nbytes = CORE.Pool(
             case.kind, x, out, indices, case.kernel, case.stride, case.dilation, before, after,
             case.ceil_mode, case.count_include_pad, case.divisor or 0, case.p, threads,
-        )  # fmt: skip
+            tuple(range(x.ndim)),
+        ).workspace_nbytes  # fmt: skip
         assert nbytes / threads <= CORE.build_info()["cache_l2"] / 2
 
 

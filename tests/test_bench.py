@@ -2,6 +2,8 @@
 
 import json
 import math
+import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -154,6 +156,65 @@ def test_a_busy_machine_is_told() -> None:
     assert note in bench.report([result_of(100.0)])
 
 
+# ------------------------------------------------------------------------------------ the picture
+
+
+def test_the_bars_are_the_figures_of_the_table() -> None:
+    pytest.importorskip("matplotlib", reason="Matplotlib, which draws the picture, is not here")
+    results = [
+        replace(result_of(390.0), case=case, dtype=dtype, threads=threads, flops=flops)
+        for dtype in ("float32", "float64")
+        for threads in (1, 2)
+        for case, flops in (("conv", 100_000_000_000), ("pool", 0))
+    ]
+    results = [replace(r, peak=400e9, median_peak=390e9) for r in results]
+    figure = bench.draw(results)
+    assert [axes.get_title("left") for axes in figure.axes] == ["float32", "float64"] * 2
+    counted, moved = figure.axes[0], figure.axes[2]
+    assert "GFLOP/s" in counted.get_xlabel()
+    assert "GB/s" in moved.get_xlabel()
+    assert [bar.get_width() for bars in counted.containers for bar in bars] == [200.0, 200.0]
+    assert [bar.get_width() for bars in moved.containers for bar in bars] == pytest.approx(
+        [16e-9, 16e-9]
+    )
+    assert [line.get_xdata()[0] for line in counted.lines] == [400.0, 400.0]
+    assert not moved.lines
+    assert {text.get_text() for text in counted.texts} == {"200 (50.0 %)"}
+    assert [label.get_text() for label in counted.get_yticklabels()] == ["conv"]
+    assert [text.get_text() for text in figure.legends[0].texts] == ["1 thread", "2 threads"]
+    title = figure.get_suptitle()
+    assert cconv.__version__ in title
+    assert "functions with out=" in title
+    assert "busy" not in title
+    busy = bench.draw([replace(r, median_peak=100e9) for r in results])
+    assert "The machine was busy" in busy.get_suptitle()
+
+
+def test_a_picture_is_written_when_it_is_asked_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("matplotlib", reason="Matplotlib, which draws the picture, is not here")
+    path = tmp_path / "picture.png"
+    assert bench.run([1], ["float32"], 1e-4, picture_path=path, cases=SMALL) == 0
+    assert path.read_bytes().startswith(b"\x89PNG\r\n")
+    out, err = capsys.readouterr()
+    assert f"wrote {path}" in out
+    assert err == ""
+
+
+def test_without_matplotlib_a_picture_is_an_error_before_the_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("matplotlib", "matplotlib.figure", "matplotlib.backends.backend_agg"):
+        monkeypatch.setitem(sys.modules, name, None)
+    assert bench.run([1], picture_path=tmp_path / "picture.png") == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "Matplotlib cannot be imported" in err
+    assert 'pip install "cconv[demo]"' in err
+    assert bench.run([1], ["float32"], 1e-4, cases=SMALL) == 0  # which needs no Matplotlib
+
+
 # ---------------------------------------------------------------------------------- the whole run
 
 
@@ -207,13 +268,15 @@ def test_both_dtypes_and_the_default_threads(capsys: pytest.CaptureFixture[str])
     assert out.count("\nfloat32, ") == out.count("\nfloat64, ") == tables
 
 
-def test_a_json_file_that_cannot_be_written_exits_2(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("option", ["json", "picture"])
+def test_a_file_that_cannot_be_written_exits_2(
+    option: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert bench.run([1], json_path=tmp_path / "no" / "figures.json") == 2
+    path = tmp_path / "no" / "figures"
+    assert bench.run([1], **{f"{option}_path": path}) == 2
     out, err = capsys.readouterr()
     assert out == ""
-    assert "there is no directory" in err
+    assert f"--{option}: there is no directory" in err
 
 
 @pytest.mark.parametrize(
@@ -241,8 +304,9 @@ def test_arguments_reach_the_benchmark(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[tuple[Any, ...]] = []
     monkeypatch.setattr(bench, "run", lambda *args: calls.append(args) or 0)
     main(["bench"])
-    main(["bench", "--threads", "1", "4", "--dtype", "float64", "--seconds", "2", "--json", "f"])
+    files = ["--json", "f", "--picture", "p"]
+    main(["bench", "--threads", "1", "4", "--dtype", "float64", "--seconds", "2", *files])
     assert calls == [
-        (None, ("float32", "float64"), 0.5, None),
-        ([1, 4], ("float64",), 2.0, "f"),
+        (None, ("float32", "float64"), 0.5, None, None),
+        ([1, 4], ("float64",), 2.0, "f", "p"),
     ]

@@ -1,40 +1,24 @@
 # Copyright (c) The cconv developers. BSD-3-Clause; see LICENSE.
-"""The frozen workloads and what is made of a run's figures; no library is timed here."""
+"""The frozen workloads, how libraries are called, what is made of figures; no time is judged."""
 
 from __future__ import annotations
 
-import importlib.util
+import os
 import sys
+import time
 from math import prod
-from types import ModuleType
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import toolchain
 from toolchain import ROOT
 
 import cconv
 
-
-def load() -> ModuleType:
-    """The benchmarks of this checkout, without its root on the path, where a cconv may lie."""
-    folder = ROOT / "benchmarks"
-    if not folder.is_dir():
-        pytest.skip("benchmarks is not beside the tests", allow_module_level=True)
-    spec = importlib.util.spec_from_file_location(
-        "benchmarks", folder / "__init__.py", submodule_search_locations=[str(folder)]
-    )
-    assert spec is not None
-    assert spec.loader is not None
-    package = importlib.util.module_from_spec(spec)
-    sys.modules["benchmarks"] = package
-    spec.loader.exec_module(package)
-    import benchmarks.shapes
-
-    return benchmarks.shapes
-
-
-shapes = load()
-from benchmarks import libraries, peers, report, worker  # noqa: E402
+shapes = toolchain.load_benchmarks()
+from benchmarks import libraries, peers, prepacked, report, worker  # noqa: E402
 from benchmarks.workloads import Conv, ConvTranspose, Filter, Pool, Workload  # noqa: E402
 
 ROWS = pytest.mark.parametrize("row", shapes.WORKLOADS, ids=lambda row: row.name)
@@ -190,6 +174,71 @@ def test_call_of_cconv(row: Workload, dtype: str) -> None:
     assert 0.0 <= libraries.tolerance(row, dtype) < 1e-3 * np.abs(x).max()
 
 
+@pytest.mark.usefixtures("core")
+@pytest.mark.parametrize("row", shapes.select(family="tiny"), ids=lambda row: row.name)
+def test_cconv_in_a_run_with_plans(row: Workload) -> None:
+    """Plans of convolutions, functions of the rest; each writes where the last call wrote."""
+    threads = cconv.get_num_threads()
+    ((mode, call),) = prepacked.PREPACKED["cconv"](threads).ways(row, "float32").items()
+    planned = isinstance(row, Conv | ConvTranspose)
+    assert mode == ("plan with out" if planned else "function with out")
+    result = call()
+    assert call() is result
+    ((mode, call),) = libraries.LIBRARIES["cconv"](threads).ways(row, "float32").items()
+    assert mode == "function"
+    assert call() is not result
+    np.testing.assert_array_equal(call(), result)
+
+
+# In a process of its own, for libraries keep settings for the life of a process.
+COMPARE = """
+import sys
+import numpy as np
+import toolchain
+shapes = toolchain.load_benchmarks()
+from benchmarks import libraries, prepacked
+name, dtype = sys.argv[1:]
+mine = libraries.Cconv(1)
+try:
+    library = prepacked.PREPACKED[name](1)
+except ImportError:
+    print("missing")
+    sys.exit()
+for row in shapes.select(family="tiny"):
+    try:
+        ways = library.ways(row, dtype)
+    except libraries.Declined:
+        continue
+    expected, limit = mine.prepare(row, dtype)(), libraries.tolerance(row, dtype)
+    for mode, call in ways.items():
+        call()
+        error = np.abs(call() - expected).max()
+        print(row.name, mode, call().dtype, "right" if error <= limit else f"off by {error}")
+"""
+
+
+@pytest.mark.usefixtures("core")
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", [name for name in prepacked.PREPACKED if name != "cconv"])
+def test_prepacked_libraries_compute_the_same(name: str, dtype: str) -> None:
+    toolchain.once()
+    places = (ROOT / "tests", Path(cconv.__file__).parent.parent)
+    given = toolchain.clean_environment(PYTHONPATH=os.pathsep.join(map(str, places)))
+    command = [sys.executable, "-c", COMPARE, name, dtype]
+    text = toolchain.succeed(command, env=given, cwd=toolchain.scratch()).decode()
+    if text == "missing\n":
+        pytest.skip(f"no {name} here")
+    lines = text.splitlines()
+    assert lines
+    assert all(line.endswith(f" {dtype} right") for line in lines), text
+    if name == "torch" and dtype == "float32":
+        assert sum(" prepacked " in line for line in lines) == 6
+
+
+def test_both_kinds_of_run_have_the_same_libraries() -> None:
+    assert list(prepacked.PREPACKED) == list(libraries.LIBRARIES)
+
+
 def test_filters_have_the_same_weights_everywhere() -> None:
     row = Filter("image", (31, 31), "gaussian", 7)
     one = np.zeros(31)
@@ -222,7 +271,7 @@ def test_agreeing_is_the_majority() -> None:
     assert peers.agreeing({"a": right, "b": right.astype("f4"), "c": right}, 1.0) == {"a", "c"}
 
 
-def figures(mine: float, peer: float, wrong: float, *, agrees: bool = True) -> dict[str, object]:
+def figures(mine: float, peer: float, wrong: float, *, agrees: bool = True) -> dict[str, Any]:
     """The document of a run with one row and three libraries."""
     (workload,) = shapes.select("resnet50/conv3x3-64-64-at56")
     row = report.Row(workload, 4, declined={"opencv": "one channel only"})
@@ -230,7 +279,7 @@ def figures(mine: float, peer: float, wrong: float, *, agrees: bool = True) -> d
     row.libraries = {
         "cconv": report.Figures("function", agrees, [[mine, mine], [mine]]),
         "torch": report.Figures("function", True, [[peer], [peer * 1.1], [peer]]),
-        "other": report.Figures("function", False, [[wrong]]),
+        "other": report.Figures("session", False, [[wrong]]),
     }
     return {
         "date": "2026-01-01",
@@ -269,6 +318,82 @@ def test_ratio_and_roof() -> None:
     assert "0.75  resnet50/conv3x3-64-64-at56  (torch)" in report.summary(run)
 
 
+def mixed() -> dict[str, Any]:
+    """The document of a run whose rows were called in two modes."""
+    names = "resnet50/conv3x3-64-64-at56", "resnet50/conv1x1-64-64-at56", "resnet50/max"
+    rows = []
+    for name, mode in zip(names, ("plan", "plan", "function"), strict=True):
+        row = report.Row(shapes.select(name)[0], 4, peaks=[100e9], bandwidths=[10e9])
+        row.libraries = {
+            "cconv": report.Figures(f"{mode} with out", True, [[2e-3]]),
+            "torch": report.Figures("prepacked" if mode == "plan" else "function", True, [[3e-3]]),
+        }
+        rows.append(row)
+    run = figures(1.0, 1.0, 1.0)
+    run["modes"] = {name: report.call_modes(rows, name) for name in ("cconv", "torch", "opencv")}
+    run["rows"] = [row.document(100e9, 10e9) for row in rows]
+    return run
+
+
+def test_every_row_says_its_mode() -> None:
+    run = mixed()
+    both = "plan with out in 2 rows, function with out in 1 rows"
+    assert run["modes"]["cconv"] == both
+    assert run["modes"]["opencv"] == ""
+    assert [row["libraries"]["cconv"]["mode"] for row in run["rows"]] == [
+        "plan with out",
+        "plan with out",
+        "function with out",
+    ]
+    lines = report.report(run).splitlines()
+    (head,) = [line for line in lines if line.startswith("name")]
+    assert "cconv (plan with out)" in head
+    assert "torch (prepacked)" in head
+    cells = [line for line in lines if line.startswith("resnet50/")]
+    marked = [("[function with out]" in line, "[function]" in line) for line in cells]
+    assert marked == [(False, False), (False, False), (True, True)]
+    assert f"cconv ({both}) against the best peer" in report.summary(run)
+
+
+@pytest.mark.parametrize("run", [figures(4e-3, 3e-3, 1e-3), mixed()], ids=["one mode", "two"])
+def test_pictures_say_the_modes(run: dict[str, Any]) -> None:
+    pytest.importorskip("matplotlib")
+    from benchmarks import pictures
+
+    all_modes = {row["libraries"]["cconv"]["mode"] for row in run["rows"]}
+    for draw in (pictures.roofline, pictures.ratios, pictures.families):
+        figure = draw(run)
+        (axes,) = figure.axes
+        legend = axes.get_legend()
+        words = [text.get_text() for text in legend.get_texts()] if legend else []
+        assert run["modes"]["cconv"] in figure.get_suptitle()
+        drawn = all_modes - {"function with out"} if draw is pictures.roofline else all_modes
+        assert all_modes & set(words) == (drawn if len(all_modes) > 1 else set())
+    (axes,) = pictures.ratios(run).axes
+    notes = [text.get_text() for text in axes.texts]
+    assert sorted(note.partition("(")[2] for note in notes) == sorted(
+        f"{row['libraries']['torch']['mode']})" for row in run["rows"]
+    )
+
+
+def test_the_fastest_way_is_timed() -> None:
+    calls: list[str] = []
+
+    def slow() -> np.ndarray:
+        time.sleep(2e-3)
+        return np.ones(1)
+
+    def fast() -> np.ndarray:
+        calls.append("fast")
+        return np.zeros(1)
+
+    assert worker.fastest({"plain": slow, "prepared": fast}) == ("prepared", fast)
+    assert worker.fastest({"prepared": fast, "plain": slow}) == ("prepared", fast)
+    calls.clear()
+    assert worker.fastest({"only": fast}) == ("only", fast)
+    assert calls == []
+
+
 def test_bar() -> None:
     run = figures(4e-3, 3e-3, 1e-3)
     assert peers.failures(run, None) == []
@@ -297,7 +422,6 @@ def test_blocks_are_seconds_a_call() -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--plan"], "no plans yet"),
         (["--family", "lenet"], "no family 'lenet'"),
         (["--rounds", "0"], "start at 1"),
         (["--threads", "100000"], "processors"),

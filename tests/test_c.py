@@ -73,12 +73,13 @@ def cases(name: str, isa: str, *arguments: str) -> int:
 @pytest.mark.parametrize(
     ("name", "least"),
     [
-        ("test_queries", 4),
+        ("test_queries", 5),
         ("test_arguments", 600),
         ("test_workspace", 300),
         ("test_unfold", 600),
         ("test_places", 9000),
         ("test_filter", 120),
+        ("test_plan", 9),
     ],
 )
 def test_program(name: str, least: int, isa: str) -> None:
@@ -94,7 +95,7 @@ def test_sweep(name: str, isa: str) -> None:
 def test_every_program_is_run() -> None:
     core_sources()
     known = {"test_queries", "test_arguments", "test_workspace", "test_unfold", "test_places"}
-    known |= {"test_filter", *SWEEPS}
+    known |= {"test_filter", "test_plan", *SWEEPS}
     assert {path.stem for path in (ROOT / "tests" / "c").glob("*.c")} == known
 
 

@@ -2,6 +2,8 @@
 
 import platform
 import re
+import sys
+from pathlib import Path
 from typing import Any
 
 import cases
@@ -23,6 +25,12 @@ KEYS = {
 }  # fmt: skip
 
 
+THREADS = {
+    "now", "default", "forked", "num_threads", "set_num_threads", "CCONV_NUM_THREADS", "openmp",
+    "affinity", "quota", "runtimes",
+}  # fmt: skip
+
+
 def test_dicts() -> None:
     config = cconv.show_config("dicts")
     assert set(config) == KEYS
@@ -33,7 +41,10 @@ def test_dicts() -> None:
     assert bool(config["reason"]) == (config["backend"] == "python")
     assert config["cpu_features"] == list(cconv.cpu_features())
     assert config["threads"]["now"] == cconv.get_num_threads()
+    assert set(config["threads"]) == THREADS
     assert config["threads"]["default"] >= 1
+    assert config["threads"]["openmp"] >= 1
+    assert config["threads"]["forked"] is False
 
 
 def test_dicts_tell_of_the_core(core: Any) -> None:
@@ -54,6 +65,31 @@ def test_threads_in_config_follow_the_context() -> None:
         assert cconv.show_config("dicts")["threads"]["now"] == 3
 
 
+def test_config_tells_every_number_of_threads() -> None:
+    code = """
+        import cconv
+        with cconv.num_threads(3):
+            cconv.set_num_threads(4)
+            threads = cconv.show_config("dicts")["threads"]
+        print(*(threads[name] for name in ("now", "num_threads", "set_num_threads", "default")))
+        print(threads["CCONV_NUM_THREADS"])
+        threads = cconv.show_config("dicts")["threads"]
+        print(*(threads[name] for name in ("now", "num_threads", "set_num_threads")))
+    """
+    status, output, error = cases.run_python(code, CCONV_NUM_THREADS="5")
+    assert (status, output) == (0, "3 3 4 5\n5\n4 None 4"), error
+
+
+def test_config_names_the_openmp_runtime(core: Any) -> None:
+    if not core.build_info()["openmp"]:
+        pytest.skip("a core without OpenMP has no runtime")
+    if not sys.platform.startswith("linux"):
+        pytest.skip("only Linux tells which libraries a process has")
+    runtimes = cconv.show_config("dicts")["threads"]["runtimes"]
+    assert runtimes
+    assert all(Path(file).is_file() for file in runtimes)
+
+
 def test_print_says_the_same(capsys: pytest.CaptureFixture[str]) -> None:
     assert cconv.show_config() is None
     text = capsys.readouterr().out
@@ -62,7 +98,7 @@ def test_print_says_the_same(capsys: pytest.CaptureFixture[str]) -> None:
         facts = value.items() if isinstance(value, dict) else []
         for name, fact in facts:
             shown = " ".join(fact) if isinstance(fact, list) else fact
-            assert f"{name}: {shown}" in text
+            assert f"{name}: {'-' if shown in (None, '') else shown}\n" in text
 
 
 @pytest.mark.parametrize("mode", ["dict", None, 1, ""])
@@ -90,7 +126,13 @@ def test_cpu_features_allow_the_isa_in_use(core: Any) -> None:
 
 def test_environment_is_reported() -> None:
     code = "import cconv, json; print(json.dumps(cconv.show_config('dicts')['environment']))"
-    for name, value in [("CCONV_NUM_THREADS", "3"), ("CCONV_ALGORITHM", "direct")]:
+    settings = {
+        "CCONV_NUM_THREADS": "3",
+        "CCONV_ALGORITHM": "direct",
+        "OMP_NUM_THREADS": "2",
+        "GOMP_SPINCOUNT": "9",
+    }
+    for name, value in settings.items():
         status, output, error = cases.run_python(code, **{name: value})
         assert status == 0, error
         assert f'"{name}": "{value}"' in output

@@ -22,7 +22,8 @@ from hypothesis import strategies as st
 from test_errors import HUGE, check, giant, ones, refused
 
 import cconv
-from cconv import conv_transpose_output_shape, reference
+from cconv import conv_transpose_output_shape
+from cconv.reference.conv_transpose import conv_transpose
 
 Ints = tuple[int, ...]
 TRANSPOSE: dict[int, Callable[..., Any]] = {
@@ -170,7 +171,7 @@ def naive(case: Case, x: Any, w: Any, bias: Any, dtype: Any = np.longdouble) -> 
 
 def by_reference(case: Case, x: Any, w: Any, bias: Any) -> Any:
     out = np.empty(case.out_shape, x.dtype)
-    reference.conv_transpose(x, w, bias, None, out, *case.backend_arguments, PLAIN, 1)
+    conv_transpose(x, w, bias, None, out, *case.backend_arguments, PLAIN, 1)
     return out
 
 
@@ -184,10 +185,11 @@ def check_scratch(case: Case, x: Any, w: Any, bias: Any) -> None:
     if cases.CORE is None:
         return
     out = np.empty(case.out_shape, case.dtype)
+    axes, padding = tuple(range(x.ndim)), ("constant", 0.0)
+    *window, groups = case.backend_arguments
     for threads in (1, cases.MAX_THREADS):
-        nbytes = cases.CORE.conv_transpose_workspace_nbytes(
-            x, w, bias, None, out, *case.backend_arguments, PLAIN, threads
-        )
+        how = (*window, padding, groups, PLAIN, "direct", threads, axes, False)
+        nbytes = cases.CORE.Plan(True, x, w, bias, None, out, *how).workspace_nbytes
         assert nbytes / threads <= cases.CORE.build_info()["cache_l2"] / 2
 
 

@@ -157,7 +157,7 @@ def bounded_length(tree: Tree) -> Iterator[str]:
 
 # They use the package as anybody would, and nothing in it uses them.
 APPLICATIONS = {"demo", "bench", "__main__", "_measure", "_picture", "_banks"}
-FAMILY_FILE = 4
+FAMILY_FILE = 5
 
 
 def module_of(name: str) -> str:
@@ -172,13 +172,22 @@ def rank(module: str) -> int:
     """How high a module stands: an import may only go down (to equals: see import_arrows)."""
     head = module.partition(".")[0]
     if head in APPLICATIONS:
-        return 6
+        return 7
     if head == "":
-        return 5
+        return 6
     if not head.startswith("_") and head != "reference":
         return FAMILY_FILE
-    # _threads asks the backend how many threads there are, _passes has it filter.
-    return {"_threads": 3, "_passes": 3, "_backend": 2, "_core": 1, "reference": 1}.get(head, 0)
+    # _threads asks the backend how many threads there are, _passes has it filter, _cache keeps its
+    # plans; _convolution and _pooling use them.
+    above = {
+        "_convolution": 4,
+        "_pooling": 4,
+        "_threads": 3,
+        "_passes": 3,
+        "_cache": 3,
+        "_backend": 2,
+    }
+    return {**above, "_core": 1, "reference": 1}.get(head, 0)
 
 
 def _absolute(node: ast.ImportFrom, name: str) -> str:
@@ -237,7 +246,7 @@ def import_arrows(tree: Tree) -> Iterator[str]:
                 yield f"{arrow}: only _backend may"
             elif own == FAMILY_FILE and not target.startswith("_"):
                 yield f"{arrow}: a family file uses only _ modules"
-            elif other > own or (other == own and own in {2, 3, FAMILY_FILE, 5}):
+            elif other > own or (other == own and own in {2, 3, 4, FAMILY_FILE, 6}):
                 yield f"{arrow}: an arrow up"
             elif other == own == 0:
                 low.setdefault(module, set()).add(target)
@@ -302,7 +311,7 @@ def core_functions(text: str) -> Iterator[tuple[str, int, list[str]]]:
 def short_core_functions(tree: Tree) -> Iterator[str]:
     """Cython translates: a function of _core.pyx has at most MAX_CORE_LINES lines of code."""
     for name, text in tree.items():
-        if name.endswith(".pyx"):
+        if name.endswith((".pyx", ".pxi")):
             for head, line, body in core_functions(text):
                 if len(body) > MAX_CORE_LINES:
                     yield f"{name}:{line}: {len(body)} lines in {head}"
@@ -323,7 +332,7 @@ def no_data_in_core(tree: Tree) -> Iterator[str]:
         r"\bmemcpy\b|\bmemset\b|\bfused\b": "elements",
     }
     for name, text in tree.items():
-        if not name.endswith(".pyx"):
+        if not name.endswith((".pyx", ".pxi")):
             continue
         for head, line, body in core_functions(text):
             for code in body:
@@ -336,7 +345,7 @@ def no_data_in_core(tree: Tree) -> Iterator[str]:
 def core_imports_no_package(tree: Tree) -> Iterator[str]:
     """_core.pyx imports nothing of cconv but its own declarations."""
     for name, text in tree.items():
-        if name.endswith((".pyx", ".pxd")):
+        if name.endswith((".pyx", ".pxi", ".pxd")):
             for line in _without_docstrings(text).split("\n"):
                 words = re.match(r"[ \t]*(?:from|import|cimport)[ \t]+([\w.]+)", line)
                 if words and re.match(r"\.|cconv\b(?!\._core\b)", words.group(1)):
@@ -388,7 +397,7 @@ def test_c_rule(rule: Rule) -> None:
 
 @pytest.mark.parametrize("rule", PYTHON_RULES, ids=lambda rule: rule.__name__)
 def test_python_rule(rule: Rule) -> None:
-    tree = read_tree("cconv", {".py", ".pyi", ".pyx", ".pxd"}, below=".")
+    tree = read_tree("cconv", {".py", ".pyi", ".pyx", ".pxi", ".pxd"}, below=".")
     assert not list(rule(tree)), rule.__doc__
 
 
@@ -403,13 +412,17 @@ def test_the_rules_see_what_they_judge() -> None:
     targets = {target for _, _, target in includes(core)}
     assert {"include/cconv.h", "kernels/kernels.h", "base/checked.h"} <= targets
 
-    package = read_tree("cconv", {".py", ".pyx"}, below=".")
+    package = read_tree("cconv", {".py", ".pyx", ".pxi"}, below=".")
     assert {"cconv/__init__.py", "cconv/_backend.py", "cconv/conv.py"} <= set(package)
     known = {module_of(name) for name in package}
-    assert "_backend" in set(imported("cconv/conv.py", package["cconv/conv.py"], known))
-    heads = [head for head, _, _ in core_functions(package["cconv/_core.pyx"])]
-    assert any(" conv(" in head for head in heads)
-    assert any(" pool(" in head for head in heads)
+    assert "_backend" in set(imported("cconv/unfold.py", package["cconv/unfold.py"], known))
+    heads = [
+        head
+        for name in ("_core.pyx", "_plan.pxi")
+        for head, _, _ in core_functions(package[f"cconv/{name}"])
+    ]
+    assert any(" call(" in head for head in heads)
+    assert any(" unfold(" in head for head in heads)
 
 
 # -------------------------------------------------------------------------- the rules can be broken

@@ -302,7 +302,7 @@ def test_the_backends_check_an_empty_axis(core: Any) -> None:
     """The core is asked by other programs, too."""
     x, out = np.ones((1, 1, 0)), np.ones((1, 1, 2))
     with pytest.raises(ValueError, match="input"):
-        core.conv(
-            x, np.ones((1, 1, 3)), None, None, out, (1,), (1,), (2,), (2,), ("reflect", 0.0), 1,
-            (None, 0.0, 0.0), 1,
+        core.Plan(
+            False, x, np.ones((1, 1, 3)), None, None, out, (1,), (1,), (2,), (2,),
+            ("reflect", 0.0), 1, (None, 0.0, 0.0), "direct", 1, (0, 1, 2), False,
         )  # fmt: skip

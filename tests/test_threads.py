@@ -1,21 +1,30 @@
-"""Thread counts: who decides, and that nothing but speed follows from them; forks and concurrency.
+"""Thread counts: who decides, what the system allows; and Python threads that compute at once.
 
-That results have the same bits for every count is checked by test_conv and test_pool.
+That results have the same bits for every count is checked by test_properties_bits, and what happens
+in other processes by test_processes.
 """
 
 import contextvars
+import itertools
+import math
 import os
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from random import Random
 from typing import Any
 
 import cases
 import numpy as np
 import pytest
 from cases import assert_same_bits
+from operators import EVERY, OPERATORS, WORK
 
 import cconv
-from cconv import get_num_threads, num_threads, set_num_threads
+from cconv import _threads, get_num_threads, num_threads, set_num_threads
+
+SECONDS = 60 if os.environ.get("CCONV_TEST_LONG") == "1" else 3  # that Python threads share arrays
 
 
 @pytest.fixture(autouse=True)
@@ -113,8 +122,10 @@ def test_set_num_threads_goes_before_the_environment() -> None:
     assert cases.run_python(code, CCONV_NUM_THREADS="3")[:2] == (0, "2")
 
 
-def test_default_is_what_the_core_may_use(core: Any) -> None:
-    assert cases.run_python(COUNT)[:2] == (0, str(core.max_threads()))
+def test_default_is_what_the_system_allows(core: Any) -> None:
+    allowed = [core.max_threads(), _threads.affinity(), _threads.quota()]
+    least = min(number for number in allowed if number is not None)
+    assert cases.run_python(COUNT)[:2] == (0, str(least))
 
 
 def test_empty_environment_variable_counts_as_unset() -> None:
@@ -155,6 +166,135 @@ def test_more_threads_than_a_machine_can_start(threads: int) -> None:
     """
     status, output, error = cases.run_python(code, timeout=120)
     assert (status, output) == (0, "right"), error
+
+
+# --------------------------------------------------------------------------- what the system allows
+
+
+def write(root: Path, files: dict[str, str]) -> str:
+    for name, text in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+    return str(root)
+
+
+V2, V1 = "sys/fs/cgroup", "sys/fs/cgroup/cpu"
+QUOTAS: dict[str, tuple[int | None, dict[str, str]]] = {
+    "nothing known": (None, {}),
+    "no limit": (None, {"proc/self/cgroup": "0::/\n", f"{V2}/cpu.max": "max 100000\n"}),
+    "the root of a container": (
+        3, {"proc/self/cgroup": "0::/\n", f"{V2}/cpu.max": "300000 100000\n"},
+    ),
+    "rounded up": (2, {"proc/self/cgroup": "0::/a\n", f"{V2}/a/cpu.max": "150000 100000\n"}),
+    "less than one": (1, {"proc/self/cgroup": "0::/a\n", f"{V2}/a/cpu.max": "1000 100000\n"}),
+    "another period": (2, {"proc/self/cgroup": "0::/a\n", f"{V2}/a/cpu.max": "20000 10000\n"}),
+    "that of a group above": (
+        2,
+        {
+            "proc/self/cgroup": "0::/a/b/c\n",
+            f"{V2}/a/cpu.max": "200000 100000\n",
+            f"{V2}/a/b/cpu.max": "max 100000\n",
+            f"{V2}/a/b/c/cpu.max": "400000 100000\n",
+        },
+    ),
+    "not that of another group": (
+        None, {"proc/self/cgroup": "0::/a\n", f"{V2}/b/cpu.max": "200000 100000\n"},
+    ),
+    "a name from outside the container": (
+        2, {"proc/self/cgroup": "0::/../../x.slice\n", f"{V2}/cpu.max": "200000 100000\n"},
+    ),
+    "a name with colons": (
+        2, {"proc/self/cgroup": "0::/a:b:c\n", f"{V2}/a:b:c/cpu.max": "200000 100000\n"},
+    ),
+    "no numbers": (None, {"proc/self/cgroup": "0::/\n", f"{V2}/cpu.max": "what\n"}),
+    "a period of nothing": (None, {"proc/self/cgroup": "0::/\n", f"{V2}/cpu.max": "100000 0\n"}),
+    "version 1": (
+        4,
+        {
+            "proc/self/cgroup": "5:memory:/m\n4:cpu,cpuacct:/a\n0::/\n",
+            f"{V1}/a/cpu.cfs_quota_us": "400000\n",
+            f"{V1}/a/cpu.cfs_period_us": "100000\n",
+        },
+    ),
+    "version 1 without a limit": (
+        None,
+        {
+            "proc/self/cgroup": "4:cpu,cpuacct:/a\n",
+            f"{V1}/a/cpu.cfs_quota_us": "-1\n",
+            f"{V1}/a/cpu.cfs_period_us": "100000\n",
+        },
+    ),
+    "version 1 in a container": (
+        1,
+        {
+            "proc/self/cgroup": "4:cpu:/docker/0123\n3:cpuset:/docker/0123\n",
+            f"{V1}/cpu.cfs_quota_us": "50000\n",
+            f"{V1}/cpu.cfs_period_us": "100000\n",
+        },
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", QUOTAS)
+def test_quota_of_control_groups(name: str, tmp_path: Path) -> None:
+    expected, files = QUOTAS[name]
+    assert _threads.quota(write(tmp_path, files)) == expected
+
+
+def test_quota_here_is_none_or_a_count() -> None:
+    found = _threads.quota()
+    assert found is None or found >= 1
+
+
+AFFINITY = """
+    import os, cconv
+    if {first}:
+        cconv.get_num_threads()
+    os.sched_setaffinity(0, {{min(os.sched_getaffinity(0))}})
+    print(cconv.get_num_threads(), cconv.show_config("dicts")["threads"]["affinity"])
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system has no affinity")
+def test_affinity_counts_until_the_first_question(core: Any) -> None:
+    """OpenMP has counted its processors when it was loaded, which was before."""
+    assert cases.run_python(AFFINITY.format(first=False))[:2] == (0, "1 1")
+    most = len(os.sched_getaffinity(os.getpid()))
+    count = cases.run_python(COUNT)[1]
+    assert cases.run_python(AFFINITY.format(first=True))[:2] == (0, f"{count} {most}")
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system has no affinity")
+def test_openmp_that_ties_threads_to_processors(core: Any) -> None:
+    """The calling thread, too, which then has an affinity of one."""
+    code = """
+        import numpy as np, cconv
+        x, w = np.ones((4, 16, 60, 60), "f4"), np.ones((16, 16, 3, 3), "f4")
+        assert (cconv.conv2d(x, w, threads=2) == 144).all()
+        facts = cconv.show_config("dicts")["threads"]
+        assert facts["affinity"] is None
+        print(facts["now"] == min(facts["openmp"], facts["quota"] or facts["openmp"]))
+    """
+    for name, value in {"OMP_PROC_BIND": "true", "OMP_PLACES": "cores"}.items():
+        status, output, error = cases.run_python(code, **{name: value})
+        assert (status, output) == (0, "True"), error
+
+
+def test_openmp_is_asked_at_every_call(core: Any) -> None:
+    if not core.build_info()["openmp"]:
+        pytest.skip("a core without OpenMP has one thread")
+    code = """
+        import ctypes, cconv
+        before = cconv.get_num_threads()
+        [file] = cconv.show_config("dicts")["threads"]["runtimes"]
+        runtime = ctypes.CDLL(file)
+        runtime.omp_set_num_threads(1)
+        print(cconv.get_num_threads())
+        runtime.omp_set_num_threads(before)
+        print(cconv.get_num_threads() == before)
+    """
+    status, output, error = cases.run_python(code)
+    assert (status, output) == (0, "1\nTrue"), error
 
 
 # ------------------------------------------------------------------------------------- concurrency
@@ -207,83 +347,84 @@ def test_many_short_lived_threads() -> None:
         assert not thread.is_alive()
 
 
-# --------------------------------------------------------------------------------------------- fork
+def test_python_threads_share_inputs_for_a_while() -> None:
+    """Eight of them run calls of every operator on the same arrays."""
+    random = Random(0)
+    calls = []
+    for name, rank in EVERY:
+        work = WORK if cases.CORE and rank == 2 else 0
+        call = OPERATORS[name].draw(random, rank, cases.normals, work)
+        calls.append((call, call()))
+    deadline = time.monotonic() + SECONDS
 
-FORK = """
-    import os, sys, threading, warnings
-    import numpy as np, cconv
+    def repeat(seed: int) -> int:
+        mine = list(calls)
+        Random(seed).shuffle(mine)
+        for count, (call, expected) in enumerate(itertools.cycle(mine)):
+            if time.monotonic() > deadline:
+                return count
+            with cases.naming(call):
+                for y, other in zip(call(threads=1 + count % 3), expected, strict=True):
+                    assert_same_bits(y, other)
+                    y[...] = 0  # so that memory used again cannot pass for a result
+        raise AssertionError("a cycle does not end")
 
-    warnings.simplefilter("ignore", DeprecationWarning)  # fork with threads: what is tested here
-    x, w = np.ones((4, 16, 60, 60), "f4"), np.ones((16, 16, 3, 3), "f4")
-
-    def right():
-        return bool(
-            (cconv.conv2d(x, w, threads=3) == 144).all()
-            and (cconv.max_pool2d(x, 3, threads=3) == 1).all()
-        )
-
-    def forked(body):
-        child = os.fork()
-        if child == 0:
-            os._exit(0 if body() else 1)
-        return os.waitpid(child, 0)[1] == 0
-
-    def in_thread(body):
-        answers = []
-        thread = threading.Thread(target=lambda: answers.append(body()))
-        thread.start()
-        thread.join()
-        return answers == [True]
-
-    def others():
-        "Another user of the OpenMP runtime starts its threads, where there is one."
-        import ctypes
-        try:
-            runtime = ctypes.CDLL("libgomp.so.1")
-        except OSError:
-            return True
-        nothing = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(lambda _: None)
-        runtime.GOMP_parallel(nothing, None, 3, 0)
-        return True
-"""
-FORKS = {
-    "after use": "assert right() and forked(right) and right()",
-    "before use": "assert forked(right) and right() and forked(right)",
-    "in a thread": "assert right() and in_thread(lambda: forked(right)) and right()",
-    "a thread in a child": "assert right() and forked(lambda: in_thread(right)) and right()",
-    "after another library's use": "assert others() and forked(right)",
-    "a child of a child": "assert right() and forked(lambda: right() and forked(right))",
-}
+    with ThreadPoolExecutor(8) as pool:
+        counts = list(pool.map(repeat, range(8)))
+    print(f"{sum(counts)} calls in {SECONDS} seconds")
+    assert min(counts) >= 1
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
-@pytest.mark.parametrize("name", FORKS)
-def test_fork(name: str) -> None:
-    """A child of a process that has used threads computes, and does not wait for them."""
-    code = FORK + f"\n    {FORKS[name]}\n    print('right')\n"
-    status, output, error = cases.run_python(code, timeout=60)
-    assert (status, output) == (0, "right"), error
+def test_python_threads_share_plans_for_a_while() -> None:
+    """A plan may run in many of them at once; each has its own scratch and result."""
+    rng = np.random.default_rng(5)
+    x = cases.normals(rng, (2, 16, 60, 61), "float32")
+    jobs = []
+    for kernel, stride, threads in [(3, 1, 1), (3, 1, 2), (5, 2, 3), (1, 1, 2)]:
+        w = cases.normals(rng, (24, 16, kernel, kernel), "float32")
+        plan = cconv.ConvPlan(w, stride=stride, padding=1, input_shape=x.shape, threads=threads)
+        jobs.append((plan, plan(x)))
+    deadline = time.monotonic() + SECONDS
+
+    def repeat(seed: int) -> int:
+        outs = [np.empty_like(expected) for _, expected in jobs]
+        for count in itertools.count(seed):
+            plan, expected = jobs[count % len(jobs)]
+            out = outs[count % len(jobs)]
+            assert plan(x, out=out) is out
+            assert_same_bits(out, expected)
+            out[...] = np.nan
+            if time.monotonic() > deadline:
+                return count - seed
+        raise AssertionError("count() does not end")
+
+    with ThreadPoolExecutor(8) as pool:
+        counts = list(pool.map(repeat, range(8)))
+    print(f"{sum(counts)} calls in {SECONDS} seconds")
+    assert min(counts) >= 1
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
-@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
-def test_multiprocessing(method: str, tmp_path: Any) -> None:
-    """Every start method of multiprocessing, after use in the parent."""
-    module = tmp_path / "worker.py"
-    module.write_text(
-        "import multiprocessing, warnings\n"
-        "import numpy as np, cconv\n"
-        "warnings.simplefilter('ignore', DeprecationWarning)\n"
-        "def work(n):\n"
-        "    x, w = np.full((4, 16, 60, 60), n, 'f4'), np.ones((16, 16, 3, 3), 'f4')\n"
-        "    return float(cconv.conv2d(x, w, threads=2).max())\n"
-        "if __name__ == '__main__':\n"
-        "    assert work(1) == 144\n"
-        f"    with multiprocessing.get_context('{method}').Pool(2) as pool:\n"
-        "        assert pool.map(work, [1, 2, 3]) == [144, 288, 432]\n"
-        "    print('right')\n"
-    )
-    # A program of its own: where nothing is forked, the children import it from its file.
-    code = f"import os, sys; os.execv(sys.executable, [sys.executable, {str(module)!r}])"
-    status, output, error = cases.run_python(code, timeout=120)
-    assert (status, output) == (0, "right"), error
+def test_two_calls_at_once(core: Any) -> None:
+    """While one Python thread computes for long, another one begins and ends calls."""
+    image, w = np.ones((1, 64, 48, 48), "f4"), np.ones((16, 64, 33, 33), "f4")
+    begin = time.perf_counter()
+    cconv.conv2d(image, w, threads=1)
+    count = math.ceil(1 / (time.perf_counter() - begin))
+    images = np.broadcast_to(image, (count, *image.shape[1:]))
+    begun, ended = threading.Event(), threading.Event()
+
+    def long() -> cases.Array:
+        begun.set()
+        y = cconv.conv2d(images, w, threads=1)
+        ended.set()
+        return y
+
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(long)
+        assert begun.wait(30)
+        for _ in range(10):
+            time.sleep(0.01)  # long enough for the other to be in the core
+            y = cconv.conv2d(image, w[:1], threads=1)
+            assert (y == 64 * 33 * 33).all()
+            assert not ended.is_set(), "the calls ran one after the other"
+        assert (answer.result(60) == 64 * 33 * 33).all()

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import atexit
 import functools
+import importlib
 import importlib.util
 import os
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 import warnings
 from concurrent.futures import ThreadPoolExecutor
@@ -24,6 +26,7 @@ import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from types import ModuleType
 
 ROOT = Path(__file__).resolve().parent.parent
 CORE = ROOT / "src_c"
@@ -54,6 +57,22 @@ def once() -> None:
     again = [name for name in ("CCONV_BACKEND", "CCONV_ISA") if os.environ.get(name)]
     if again:
         pytest.skip(f"does not depend on {' and '.join(again)}: tested in the run without")
+
+
+def load_benchmarks() -> ModuleType:
+    """Import the workloads, without the root of the checkout on the path, where a cconv may lie."""
+    folder = ROOT / "benchmarks"
+    if not folder.is_dir():
+        pytest.skip("benchmarks is not beside the tests", allow_module_level=True)
+    if "benchmarks" not in sys.modules:
+        spec = importlib.util.spec_from_file_location(
+            "benchmarks", folder / "__init__.py", submodule_search_locations=[str(folder)]
+        )
+        assert spec is not None
+        assert spec.loader is not None
+        sys.modules["benchmarks"] = package = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(package)
+    return importlib.import_module("benchmarks.shapes")
 
 
 def tool(name: str) -> str:

@@ -3,6 +3,7 @@
 #include "guarded.h"
 
 #include <limits.h>
+#include <sys/wait.h>
 
 #include "check.h"
 
@@ -71,10 +72,34 @@ static void peak(void) {
   CHECK(untouched == -1);
 }
 
+/* In a child: 1 until a call was to have several threads, then 2; never in the parent. */
+static void forks(void) {
+  const int openmp = cconv_openmp_version() != 0;
+  cconv_context context = {.struct_size = sizeof context, .num_threads = 1};
+  int64_t done;
+  int status = -1;
+  CHECK(cconv_forked() == 0);
+  const pid_t child = fork();
+  if (child == 0) {
+    int wrong = cconv_forked() != openmp;
+    wrong |= cconv_fma_peak(CCONV_FLOAT32, 1000, &context, &done) != CCONV_OK || cconv_forked() != openmp;
+    context.num_threads = 2;
+    wrong |= cconv_fma_peak(CCONV_FLOAT32, 1000, &context, &done) != CCONV_OK || cconv_forked() != 2 * openmp;
+    cconv_set_forked();
+    wrong |= cconv_forked() != 2 * openmp;
+    _exit(wrong);
+  }
+  CHECK(child > 0 && waitpid(child, &status, 0) == child && status == 0);
+  CHECK(cconv_forked() == 0);
+  cconv_set_forked();
+  CHECK(cconv_forked() == openmp);
+}
+
 int main(void) {
   statuses();
   instruction_sets();
   machine();
   peak();
-  return check_report("queries", 4);
+  forks(); /* the last: the process counts as forked from here on */
+  return check_report("queries", 5);
 }

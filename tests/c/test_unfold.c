@@ -250,7 +250,7 @@ static void workspace(bool fold, bool strided, int32_t dtype) {
   for (int32_t threads = 1; threads <= 7; threads += 2)
     for (int host = 0; host < 2; host++) {
       size_t bytes = 0;
-      c.context = (cconv_context){sizeof c.context, threads, host ? parts_backwards : NULL, &hook_calls};
+      c.context = (cconv_context){sizeof c.context, threads, host ? parts_backwards : NULL, NULL, &hook_calls};
       CHECK(query(&c, &bytes, NULL) == CCONV_OK);
       CHECK((int64_t)bytes <= cconv_cache_l2() / 2 * threads);
       char *end = region_place(workspace_memory, bytes, AT_END), *middle = end - 100;

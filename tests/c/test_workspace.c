@@ -225,7 +225,7 @@ static long test_layer(const layer *l, int32_t dtype) {
   const int32_t threads[] = {2, 3, 7};
   for (int i = 0; i < 3; i++) {
     cconv_context many = {.struct_size = sizeof many, .num_threads = threads[i]};
-    cconv_context host = {sizeof host, threads[i], parts_backwards, &hook_calls};
+    cconv_context host = {sizeof host, threads[i], parts_backwards, NULL, &hook_calls};
     bytes = query(&p, &many);
     CHECK(bytes == query(&p, &host));
     same(&p, &many, region_place(workspace_memory, bytes, AT_END), bytes, standard, __LINE__);
