@@ -61,6 +61,9 @@ SETUP = """
     import json, os, signal, sys, threading, time
     import numpy as np, cconv
 
+    # A shell has what it runs in the background ignore Ctrl-C, and programs inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
     def full(*shape, t="f4"):
         return np.ones(shape, t)
 
