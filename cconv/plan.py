@@ -19,7 +19,6 @@ NAME = "ConvPlan"
 ALGORITHMS = {
     "direct": "direct: sums of products, as the formula has them",
     "depthwise": "direct, channel by channel: each group has one input channel",
-    "winograd": "Winograd: fewer multiplications, on transformed tiles of the image",
     "reference": "the NumPy reference, for there is no C core",
 }
 

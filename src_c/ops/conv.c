@@ -76,6 +76,8 @@ cconv_status cconv_conv_validate(const cconv_conv_params *params, const cconv_co
     return cc_fail(error, CCONV_BAD_ARGUMENT, "padding_mode", -1, params->padding_mode, CCONV_PADDING_CIRCULAR);
   if (params->algorithm < CCONV_ALGORITHM_AUTO || params->algorithm > CCONV_ALGORITHM_WINOGRAD)
     return cc_fail(error, CCONV_BAD_ARGUMENT, "algorithm", -1, params->algorithm, CCONV_ALGORITHM_WINOGRAD);
+  if (params->algorithm == CCONV_ALGORITHM_WINOGRAD)
+    return cc_fail(error, CCONV_UNSUPPORTED, "algorithm", -1, params->algorithm, CCONV_ALGORITHM_DIRECT);
   if (transposed && params->padding_mode != CCONV_PADDING_CONSTANT)
     return cc_fail(error, CCONV_UNSUPPORTED, "padding_mode", -1, params->padding_mode, CCONV_PADDING_CONSTANT);
   if (!input)

@@ -8,13 +8,12 @@
 
 /* Weight [g][m][c][k]: strides in bytes, of any sign. in_place: the terms of one output channel follow
  * each other in memory and in the dtype of the arithmetic, so tiles read them where they are; else each
- * tile's are packed first. keeps: a plan owns them, in place; prepared is then what the driver's pack() made
- * of them, once it has. */
+ * tile's are packed first. */
 typedef struct cc_weight {
-  const char *data, *prepared;
+  const char *data;
   int32_t dtype;
   int64_t group, out, in, tap[CCONV_MAX_SPATIAL];
-  bool in_place, keeps;
+  bool in_place;
 } cc_weight;
 
 /* One convolution, checked. The bias is contiguous or NULL; a residual without data is none. */

@@ -10,7 +10,7 @@
 #include "base/layout.h"
 #include "ops/conv_transpose.h"
 
-enum { MOST_WEIGHT_BITS = 56 }; /* no memory has so many bytes; and prepared weights are a few times as many */
+enum { MOST_WEIGHT_BITS = 56 }; /* no memory has so many bytes, and no sum with the rest of a plan overflows */
 
 struct cconv_plan {
   cconv_allocator allocator;
@@ -28,7 +28,6 @@ struct cconv_plan {
 /* Headers to check where there is no data to look at. */
 typedef struct stand_ins {
   cconv_tensor input, weight, bias, residual, output;
-  cconv_conv_tensors tensors;
 } stand_ins;
 
 static const char no_data[CC_ALIGNMENT] __attribute__((aligned(CC_ALIGNMENT))) = {0}; /* an address, never used */
@@ -106,9 +105,8 @@ static cconv_status make(const cconv_conv_params *params, const cconv_conv_tenso
     cconv_conv_kept_weights(&p.conv, no_data);
   if (any && !transposed)
     cconv_conv_work_out(&p.conv, p.threads, &p.work);
-  const int64_t prepared = owns ? cc_lines(p.work.weights) : 0;
   const int64_t bias = p.owns_bias ? cc_lines(p.conv.output.shape[CC_CHANNEL] * p.conv.element) : 0;
-  p.bytes = (size_t)(cc_lines((int64_t)sizeof p) + dense + prepared + bias + CC_ALIGNMENT);
+  p.bytes = (size_t)(cc_lines((int64_t)sizeof p) + dense + bias + CC_ALIGNMENT);
   char *memory = allocator->allocate(allocator->host, p.bytes);
   if (!memory)
     return cc_fail(error, CCONV_NO_MEMORY, "plan", -1, (int64_t)p.bytes, 0);
@@ -124,11 +122,6 @@ static cconv_status make(const cconv_conv_params *params, const cconv_conv_tenso
       cconv_conv_keep_weights(&p.conv, at);
     }
     at += dense;
-  }
-  if (prepared) {
-    p.work.driver->pack(&p.conv, &p.work, at);
-    p.conv.weight.prepared = at;
-    at += prepared;
   }
   if (p.owns_bias) {
     memcpy(at, p.conv.bias, (size_t)(p.conv.output.shape[CC_CHANNEL] * p.conv.element));
@@ -215,7 +208,7 @@ typedef struct execution {
   int64_t workspace;
 } execution;
 
-/* Only the batch may differ: another image might ask for another algorithm than the weights were prepared for. */
+/* Only the batch may differ: the weights of a transposed plan lie phase by phase, as the size of its images has them. */
 static cconv_status check_images(const char *name, const cconv_tensor *given, const cconv_tensor *made_for,
                                  cconv_error *error) {
   for (int a = 1; a < made_for->rank; a++)

@@ -179,6 +179,9 @@ static void test_refusals(void) {
   allocator.release = release;
   p.params.algorithm = 9;
   CHECK(cconv_conv_plan(&p.params, &p.all, &context, &allocator, &plan, NULL) == CCONV_BAD_ARGUMENT);
+  p.params.algorithm = CCONV_ALGORITHM_WINOGRAD;
+  CHECK(cconv_conv_plan(&p.params, &p.all, &context, &allocator, &plan, NULL) == CCONV_UNSUPPORTED);
+  CHECK(call(&layers[0], &p, &context) == CCONV_UNSUPPORTED);
   p.params.algorithm = CCONV_ALGORITHM_DIRECT;
   CHECK(cconv_conv_plan(&p.params, &p.all, &context, &allocator, &plan, NULL) == CCONV_OK);
   CHECK(cconv_plan_execute(NULL, &p.all, &context, workspace, sizeof workspace, NULL) == CCONV_BAD_ARGUMENT);
