@@ -346,13 +346,17 @@ MEMORY = """
             return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
     def grown(count):
-        "Bytes of memory that so many calls take for good, after a quarter as many."
-        for _ in range(count // 4):
-            call()
-        before = resident()
-        for _ in range(count):
-            call()
-        return resident() - before
+        '''The least growth of memory, in bytes, in four rounds of so many calls, after a first one.
+
+        A leak grows in every round. An allocator that sets memory aside does so in some.
+        '''
+        sizes = []
+        for _ in range(5):
+            for _ in range(count):
+                call()
+            sizes.append(resident())
+        print("sizes:", *sizes, file=sys.stderr)
+        return min(after - before for before, after in zip(sizes, sizes[1:]))
 """
 
 
@@ -362,13 +366,13 @@ def test_many_calls_of_random_shapes_leave_no_memory() -> None:
         pytest.skip("resident memory is read from /proc")
     if SANITIZE:
         pytest.skip("a sanitizer keeps memory that was freed")
+    count = CALLS // 5 // cases.SHARE
     code = f"""
-    print(grown({CALLS // cases.SHARE}))
+    print(grown({count}))
     """
     status, output, error = cases.run_python(SETUP + MEMORY + code, timeout=280)
     assert status == 0, error
-    print(f"{output} bytes after {CALLS // cases.SHARE} calls")
-    assert int(output) < 2**20  # 11 bytes a call
+    assert int(output) < 64 * max(count, 1000), error
 
 
 def test_threads_that_come_and_go_leave_no_memory() -> None:
@@ -388,4 +392,4 @@ def test_threads_that_come_and_go_leave_no_memory() -> None:
     """
     status, output, error = cases.run_python(SETUP + MEMORY + code, timeout=120)
     assert status == 0, error
-    assert int(output) < 2**21
+    assert int(output) < 2**18, error  # 655 bytes a thread, less than anything a thread keeps
