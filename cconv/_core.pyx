@@ -315,7 +315,7 @@ cdef int32_t _dtype(cnp.ndarray array) noexcept:
 
 cdef bint _is_plain(array):
     """Is it an array of a dtype that C knows, in this byte order and aligned, and no subclass?"""
-    return (type(array) is np.ndarray and _dtype(array) != 0 and cnp.PyArray_NDIM(array) <= 5
+    return (cnp.PyArray_CheckExact(array) and _dtype(array) != 0 and cnp.PyArray_NDIM(array) <= 5
             and cnp.PyArray_ISBEHAVED_RO(array))
 
 
@@ -331,7 +331,7 @@ cdef _take_buffer(size_t nbytes):
     It is taken away meanwhile, for a signal's handler may call cconv while a call is asked to stop.
     """
     buffer = _local.__dict__.pop("buffer", None)
-    if buffer is None or buffer.nbytes < nbytes:
+    if buffer is None or <size_t>cnp.PyArray_NBYTES(buffer) < nbytes:
         buffer = np.empty(nbytes, np.uint8)
     return buffer
 

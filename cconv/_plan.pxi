@@ -36,6 +36,8 @@ cdef class Plan:
         _check(create(&params, &t.all, &self.context, &allocator, &self.plan, &error), &error)
         cdef cconv_plan_info info = _describe(self.plan)
         self.quick = info.operations < QUICK_OPERATIONS
+        if self.quick:
+            self.context.poll = NULL  # over before anybody could stop it
         self.workspace_nbytes = info.workspace
 
     def __dealloc__(self):
@@ -60,13 +62,13 @@ cdef class Plan:
 
     def call(self, input, weight, bias, residual, out):
         cdef _Tensors t
-        for array in (input, weight, bias, residual, out):
-            if not (array is None or _is_plain(array)):
-                return None
-        for array in (input, residual, out):
-            if not (array is None or cnp.PyArray_NDIM(array) == self.images.out_rank):
-                return None
-        if not (out is None or cnp.PyArray_ISWRITEABLE(out)):
+        cdef int rank = self.images.out_rank
+        if not (_is_plain(input) and cnp.PyArray_NDIM(input) == rank
+                and (weight is None or _is_plain(weight)) and (bias is None or _is_plain(bias))
+                and (residual is None
+                     or _is_plain(residual) and cnp.PyArray_NDIM(residual) == rank)
+                and (out is None or _is_plain(out) and cnp.PyArray_NDIM(out) == rank
+                     and cnp.PyArray_ISWRITEABLE(out))):
             return None
         result = _new_result(&self.images) if out is None else out
         self.read(&t, input, weight, bias, residual, result)

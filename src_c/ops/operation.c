@@ -100,10 +100,15 @@ void cconv_operation_describe(const cc_blocks *blocks, cconv_plan_info *info) {
 cc_block cconv_block_of(const cc_blocks *blocks, const cc_axis axis[3], int64_t index) {
   cc_block block;
   for (int a = CCONV_MAX_SPATIAL - 1; a >= 0; a--) {
-    int64_t count = blocks->count[a], i = index % count;
-    block.from[a] = cc_part(axis[a].out, i, count);
-    block.size[a] = cc_part(axis[a].out, i + 1, count) - block.from[a];
-    index /= count;
+    const int64_t count = blocks->count[a];
+    block.from[a] = 0;
+    block.size[a] = axis[a].out;
+    if (count > 1) { /* divisions, which tiny images would notice */
+      const int64_t i = index % count;
+      block.from[a] = cc_part(axis[a].out, i, count);
+      block.size[a] = cc_part(axis[a].out, i + 1, count) - block.from[a];
+      index /= count;
+    }
   }
   return block;
 }
@@ -150,28 +155,44 @@ void cconv_operation_clear(const cc_blocks *blocks, int64_t element, int64_t sla
 }
 
 void cconv_operation_offsets(const cc_blocks *blocks, const cc_axis axis[3], int32_t *offsets) {
-  int64_t taps = 0;
-  for (int64_t kd = 0; kd < blocks->taps[0]; kd++)
-    for (int64_t kh = 0; kh < blocks->taps[1]; kh++)
-      for (int64_t kw = 0; kw < blocks->taps[2]; kw++)
-        offsets[taps++] = (int32_t)cconv_halo_offset(&blocks->halo, axis, kd, kh, kw);
+  int64_t terms = 1;
+  offsets[0] = 0;
+  /* Of the axes so far, the last changing fastest: the first tap's terms, and behind them each other tap's. */
+  for (int a = CCONV_MAX_SPATIAL - 1; a >= 0; a--) {
+    for (int64_t k = 1; k < blocks->taps[a]; k++) {
+      const int32_t offset = (int32_t)cconv_halo_offset(&blocks->halo, axis, a, k);
+      for (int64_t i = 0; i < terms; i++)
+        offsets[k * terms + i] = offsets[i] + offset;
+    }
+    terms *= blocks->taps[a];
+  }
   for (int64_t c = 1; c < blocks->channels; c++)
-    for (int64_t k = 0; k < taps; k++)
-      offsets[c * taps + k] = offsets[k] + (int32_t)(c * blocks->halo.channel);
+    for (int64_t i = 0; i < terms; i++)
+      offsets[c * terms + i] = offsets[i] + (int32_t)(c * blocks->halo.channel);
 }
 
 bool cconv_next_segment(const cc_halo *halo, const cc_block *block, int64_t end, cc_segment *s) {
   const int64_t pitch = halo->axis[2].pitch, rows = halo->axis[1].pitch;
-  int64_t position = s->position + s->n;
-  for (; position < end; position += pitch - position % pitch) {
-    int64_t row = position / pitch, column = position % pitch;
-    if (column < block->size[2] && row % rows < block->size[1] && row / rows < block->size[0]) {
-      *s = (cc_segment){.position = position,
-                        .n = cc_min(block->size[2] - column, end - position),
-                        .od = block->from[0] + row / rows,
-                        .oh = block->from[1] + row % rows,
-                        .ow = block->from[2] + column};
+  int64_t row = s->oh - block->from[1], column = s->ow - block->from[2] + s->n;
+  if (s->n == 0) {
+    row = s->position / pitch;
+    column = s->position % pitch;
+    s->od = block->from[0] + row / rows;
+    row %= rows;
+  }
+  s->position += s->n;
+  while (s->position < end) {
+    if (column < block->size[2] && row < block->size[1] && s->od < block->from[0] + block->size[0]) {
+      s->n = cc_min(block->size[2] - column, end - s->position);
+      s->oh = block->from[1] + row;
+      s->ow = block->from[2] + column;
       return true;
+    }
+    s->position += pitch - column;
+    column = 0;
+    if (++row == rows) {
+      row = 0;
+      s->od++;
     }
   }
   return false;

@@ -49,12 +49,12 @@ bool cconv_halo_fits(const cc_axis axis[3], const int64_t out[3], const int64_t 
   return cc_mul(elements + 2 * unit, channels, &elements) && elements <= limit;
 }
 
-int64_t cconv_halo_offset(const cc_halo *halo, const cc_axis axis[3], int64_t kd, int64_t kh, int64_t kw) {
-  int64_t k[CCONV_MAX_SPATIAL] = {kd, kh, kw}, phase = 0, element = 0;
-  for (int a = 0; a < CCONV_MAX_SPATIAL; a++) {
-    const cc_halo_axis *h = &halo->axis[a];
-    phase = phase * h->phases + k[a] % h->period;
-    element = element * h->pitch + k[a] * axis[a].dilation / axis[a].stride;
+int64_t cconv_halo_offset(const cc_halo *halo, const cc_axis axis[3], int a, int64_t k) {
+  const cc_halo_axis *h = halo->axis;
+  int64_t phase = k % h[a].period, element = k * axis[a].dilation / axis[a].stride;
+  for (int i = a + 1; i < CCONV_MAX_SPATIAL; i++) {
+    phase *= h[i].phases;
+    element *= h[i].pitch;
   }
   return phase * halo->phase + element;
 }

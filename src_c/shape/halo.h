@@ -10,7 +10,7 @@
  * share it (a 7 x 7 map under a 3 x 3 kernel then takes 8 positions a row, not 9).
  *
  * Output (od, oh, ow) of the block is position p = (od pitch_h + oh) pitch_w + ow, and tap
- * (c, kd, kh, kw) of position p is element cconv_halo_offset(c, kd, kh, kw) + p: im2col by address,
+ * (c, kd, kh, kw) of position p is element p plus the channel's and each axis' cconv_halo_offset: im2col by address,
  * each input element stored once. Positions between the rows hold garbage that is never stored. */
 #ifndef CC_HALO_H
 #define CC_HALO_H
@@ -40,7 +40,7 @@ void cconv_halo_of(const cc_axis axis[3], const int64_t out[3], const int64_t ta
 bool cconv_halo_fits(const cc_axis axis[3], const int64_t out[3], const int64_t taps[3], int64_t unit, int64_t channels,
                      int64_t limit);
 
-/* Where tap (kd, kh, kw) of the chunk begins inside a channel. */
-int64_t cconv_halo_offset(const cc_halo *halo, const cc_axis axis[3], int64_t kd, int64_t kh, int64_t kw);
+/* How far tap k of the chunk along an axis (of 3) begins behind tap 0. */
+int64_t cconv_halo_offset(const cc_halo *halo, const cc_axis axis[3], int a, int64_t k);
 
 #endif

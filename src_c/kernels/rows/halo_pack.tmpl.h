@@ -10,11 +10,14 @@ CC_ALWAYS_INLINE void CC_K(fill)(T *y, int64_t n, double value) {
     y[j] = element;
 }
 
+/* Steps that cover n > 0 indices. A division takes as long as copying a short row: few steps need one. */
+CC_ALWAYS_INLINE int64_t CC_K(steps)(int64_t n, int64_t step) { return step == 1 ? n : (n - 1) / step + 1; }
+
 /* Packed elements [*low, *high) of an axis lie inside the input when element 0 is index `first`. */
 CC_ALWAYS_INLINE void CC_K(inside)(int64_t first, int64_t step, int64_t end, int64_t length, int64_t *low,
                                    int64_t *high) {
-  int64_t before = first < 0 ? -(first + 1) / step + 1 : 0;
-  int64_t below = first < end ? (end - first - 1) / step + 1 : 0;
+  int64_t before = first < 0 ? CC_K(steps)(-first, step) : 0;
+  int64_t below = first < end ? CC_K(steps)(end - first, step) : 0;
   *high = below < length ? below : length;
   *low = before < *high ? before : *high;
 }
@@ -37,17 +40,37 @@ CC_ALWAYS_INLINE void CC_K(border)(const cc_halo_pack_job *job, T *y, const char
     CC_K(read_row)(y + w, x + CC_K(mapped)(job, 2, w0 + w * job->step[2]) * job->stride[2], 0, 1, job->source);
 }
 
+/* The index at which phase i of an axis begins. */
+CC_ALWAYS_INLINE int64_t CC_K(phase_first)(const cc_halo_pack_job *job, int axis, int64_t i) {
+  return job->first[axis] + (i ? i * job->dilation[axis] % job->step[axis] : 0);
+}
+
+/* Rows of at most a vector, `pitch` apart, whose elements [low, high) are x's as they are: of small images, where
+ * what is asked for every row takes longer than the row. */
+static CC_NOINLINE void CC_K(pack_short_rows)(T *y, int64_t pitch, const char *x, int64_t stride, int64_t rows,
+                                              int64_t low, int64_t high, int64_t row, T fill) {
+  for (; rows > 0; rows--, y += pitch, x += stride) {
+    for (int64_t w = 0; w < low; w++)
+      y[w] = fill;
+    v_store_part(y + low, high - low, v_load_part(x, high - low));
+    for (int64_t w = high; w < row; w++)
+      y[w] = fill;
+  }
+}
+
 /* Phase (i, j, l) of one channel. Rows are written in order and in full: what they share is fill. */
 CC_ALWAYS_INLINE void CC_K(pack_phase)(const cc_halo_pack_job *job, const char *x, T *target, int64_t i, int64_t j,
                                        int64_t l) {
   const int64_t *step = job->step, *length = job->length, *stride = job->stride;
-  const int64_t d0 = job->first[0] + i * job->dilation[0] % step[0];
-  const int64_t h0 = job->first[1] + j * job->dilation[1] % step[1];
-  const int64_t w0 = job->first[2] + l * job->dilation[2] % step[2];
+  const int64_t d0 = CC_K(phase_first)(job, 0, i), h0 = CC_K(phase_first)(job, 1, j);
+  const int64_t w0 = CC_K(phase_first)(job, 2, l);
   const int64_t row = length[2];
-  int64_t low, high;
+  int64_t low, high, top = length[1], bottom = length[1]; /* rows [top, bottom) are packed as short ones */
   CC_K(inside)(w0, step[2], job->end[2], row, &low, &high);
   const int64_t apart = high - low > 1 ? step[2] * stride[2] : 0; /* a lone element's step may not fit */
+  if (row <= VL && low < high && (high - low == 1 || apart == sizeof(T)) && CC_K(reads_as_is)(job->source) &&
+      job->map[2] == CCONV_PADDING_CONSTANT)
+    CC_K(inside)(h0, step[1], job->end[1], length[1], &top, &bottom);
   for (int64_t d = 0; d < length[0]; d++) {
     const int64_t id = CC_K(mapped)(job, 0, d0 + d * step[0]);
     for (int64_t h = 0; h < length[1]; h++) {
@@ -58,6 +81,13 @@ CC_ALWAYS_INLINE void CC_K(pack_phase)(const cc_halo_pack_job *job, const char *
         continue;
       }
       const char *from = x + id * stride[0] + ih * stride[1];
+      if (h == top && top < bottom) {
+        CC_K(pack_short_rows)(y, job->pitch[2], from + (w0 + low * step[2]) * stride[2],
+                              bottom - top > 1 ? step[1] * stride[1] : 0, bottom - top, low, high, row,
+                              CC_K(number)(job->fill));
+        h = bottom - 1;
+        continue;
+      }
       CC_K(border)(job, y, from, w0, 0, low);
       if (low < high)
         CC_K(read_row)(y + low, from + (w0 + low * step[2]) * stride[2], apart, high - low, job->source);

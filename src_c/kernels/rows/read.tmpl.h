@@ -79,6 +79,17 @@ static CC_NOINLINE void CC_K(read_f16)(T *restrict y, const char *x, int64_t ste
 }
 #endif
 
+/* Are elements `source` read without conversion? */
+CC_ALWAYS_INLINE bool CC_K(reads_as_is)(int32_t source) {
+#if CC_FLOATING
+  return source == (CC_DTYPE_BITS == 64 ? CCONV_FLOAT64 : CCONV_FLOAT32);
+#elif CC_DTYPE_BITS == 64
+  return source == CCONV_INT64 || source == CCONV_UINT64;
+#else
+  return source == CCONV_INT32 || source == CCONV_UINT32;
+#endif
+}
+
 /* A row of `source` elements (cconv_dtype). */
 static void CC_K(read_row)(T *restrict y, const char *x, int64_t step, int64_t n, int32_t source) {
   switch ((cconv_dtype)source) {
