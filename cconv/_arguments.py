@@ -20,7 +20,7 @@ Ints: TypeAlias = SupportsIndex | Sequence[SupportsIndex]
 OutputSize: TypeAlias = SupportsIndex | Sequence[SupportsIndex | None] | None
 Padding: TypeAlias = str | SupportsIndex | Sequence[SupportsIndex | Sequence[SupportsIndex]]
 
-ALGORITHMS = ("auto", "direct")
+ALGORITHMS = ("auto", "direct", "winograd")
 POOL_WORDS = ("valid", "same", "same_lower")
 CONV_WORDS = (*POOL_WORDS, "full")
 CONV1D_WORDS = (*CONV_WORDS, "causal")
@@ -437,17 +437,27 @@ def norm(function: str, name: str, value: float) -> float:
     return number
 
 
-def algorithm(function: str, value: str) -> str:
-    """The algorithm that the backends take; all that can serve are the same direct sum today."""
-    if not isinstance(value, str) or value not in (*ALGORITHMS, "winograd"):
+class Products(NamedTuple):
+    """The sums of a convolution that Winograd's algorithm is asked to compute."""
+
+    axes: tuple[Axis, ...]
+    terms: int  # input channels of a group, times taps of the axes before the last two
+    dtype: str  # of the result
+
+
+def algorithm(function: str, value: str, products: Products | None = None) -> str:
+    """The algorithm that the backends take; without `products` there are none for Winograd's."""
+    if not isinstance(value, str) or value not in ALGORITHMS:
         raise ValueError(f"{function}: algorithm is {value!r}; expected {_one_of(ALGORITHMS)}")
     chosen = default_algorithm() if value == "auto" else value
     if chosen == "winograd":
-        where = "" if value == chosen else " (from CCONV_ALGORITHM)"
-        raise ValueError(
-            f"{function}: algorithm 'winograd'{where} cannot serve this call yet; expected "
-            f"{_one_of(ALGORITHMS)}"
-        )
+        lacks = "cannot serve this call" if products is None else _check.winograd(*products)
+        if lacks:
+            where = "" if value == chosen else " (from CCONV_ALGORITHM)"
+            raise ValueError(
+                f"{function}: algorithm is 'winograd'{where}, which {lacks}; expected 'auto' or "
+                "'direct'"
+            )
     return chosen
 
 
@@ -455,7 +465,7 @@ def algorithm(function: str, value: str) -> str:
 def default_algorithm() -> str:
     """What 'auto' means: the value of CCONV_ALGORITHM, read at the first call."""
     value = os.environ.get("CCONV_ALGORITHM") or "auto"
-    if value not in (*ALGORITHMS, "winograd"):
+    if value not in ALGORITHMS:
         raise ValueError(
             f"the environment variable CCONV_ALGORITHM is {value!r}; expected {_one_of(ALGORITHMS)}"
         )

@@ -288,6 +288,24 @@ def output_sizes(
     return tuple(sizes)
 
 
+MOST_WINOGRAD_TERMS = 8192  # as in src_c/choose/algorithm.c
+
+
+def winograd(axes: Sequence[Axis], terms: int, dtype: str) -> str:
+    """Why Winograd's algorithm cannot serve, to follow "which"; nothing where it can."""
+    if not dtype.startswith("float"):
+        return f"computes float16, float32 and float64, but the result would be {dtype}"
+    if len(axes) < 2:
+        return "needs two or three spatial axes, but there is one"
+    for name, needed in (("kernel", 3), ("stride", 1), ("dilation", 1)):
+        given = tuple(getattr(axis, name) for axis in axes[-2:])
+        if given != (needed, needed):
+            return f"needs a {name} of ({needed}, {needed}) along h and w, but it is {given}"
+    if not 1 <= terms <= MOST_WINOGRAD_TERMS:
+        return f"sums 1 to {MOST_WINOGRAD_TERMS} channels times taps along d, but these are {terms}"
+    return ""
+
+
 def columns(function: str, name: str, shape: Shape, kernel: Shape, windows: Shape) -> None:
     """Refuse what is not (n, c * K, L) or (c * K, L), for K taps and L windows."""
     taps, count = math.prod(kernel), math.prod(windows)

@@ -111,7 +111,11 @@ def check(
         _check.bias(function, b.shape, channels)
     dtype = _dtypes.of_sum((dtype, w.dtype), None if b is None else b.dtype)
     act = _activations.resolve(function, activation, dtype)
-    chosen = _arguments.algorithm(function, algorithm)
+    products = None
+    if not transposed:
+        terms = math.prod(w.shape[1:-2])
+        products = _arguments.Products(geometry.axes, terms, dtype.name)
+    chosen = _arguments.algorithm(function, algorithm, products)
     value = 0.0
     if not isinstance(where, TransposeArguments):
         value = fill(function, geometry, where.padding_value, dtype)

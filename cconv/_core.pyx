@@ -77,6 +77,7 @@ cdef dict _EXCEPTIONS = {
 cdef dict _ALGORITHMS = {
     "auto": CCONV_ALGORITHM_AUTO,
     "direct": CCONV_ALGORITHM_DIRECT,
+    "winograd": CCONV_ALGORITHM_WINOGRAD,
 }
 cdef tuple _AXES = (0, 1, 2, 3, 4)
 cdef cconv_tensor _NO_TENSOR = cconv_tensor(0, 0, 0, NULL, [0, 0, 0, 0, 0], [0, 0, 0, 0, 0])

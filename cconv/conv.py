@@ -88,8 +88,12 @@ def conv2d(
         Added before the activation: ``act(convolution + bias + residual)``.
     out : ndarray, of the shape and dtype of the result, optional
         Written and returned.  It may have any strides, and may overlap the other arrays.
-    algorithm : {'auto', 'direct'}
-        The two are the same today.  The environment variable CCONV_ALGORITHM says what 'auto' is.
+    algorithm : {'auto', 'direct', 'winograd'}
+        'direct' sums the products as the formula has them.  'winograd' needs fewer multiplications,
+        for floats and kernels of 3 by 3 along the last two axes with stride and dilation 1, and is
+        refused elsewhere.  'auto' takes it where it is faster, which shapes and parameters alone
+        decide: never threads, batch, memory order or values.  The environment variable
+        CCONV_ALGORITHM says what 'auto' is.
     threads : int, optional
         At least 1; by default `get_num_threads()`.
 
@@ -119,10 +123,18 @@ def conv2d(
 
     Notes
     -----
-    The core computes an element as one chain of multiply-adds, fused but on generic vectors, over
-    K = c / groups * kh * kw products in the order (c, kh, kw).  Before the activation its error is
-    at most ``(K + 2) * u * sum(|weight| * |input|)``, u being half an ulp of 1.  Its bits
-    depend neither on `threads`, nor on what else is in the batch, nor on strides in memory.
+    By 'direct' the core computes an element as one chain of multiply-adds, fused but on generic
+    vectors, over K = c / groups * kh * kw products in the order (c, kh, kw).  Before the activation
+    its error is at most ``(K + 2) * u * sum(|weight| * |input|)``, u being half an ulp of 1.  By
+    either algorithm its bits depend neither on `threads`, nor on what else is in the batch, nor on
+    strides in memory.
+
+    By Winograd's algorithm the error is at most ``G * eps * sum over c of max|input_c| *
+    sum|weight_c|``, with the maximum over the tile of up to 6 by 6 inputs around the output, and
+    G = 8 for float32 and 24 for float64; where many channels are exactly alike, in inputs and in
+    weights, every rounding repeats in each, and G is up to 40 and 50.  Integers in floats are then
+    not exact, and sums of zeros need not be zero: use 'direct' where they must be.  NaN and
+    infinities reach exactly the windows that hold them.
 
     Dtypes are float16, float32, float64, bool, and integers of 8 to 64 bits.  With a float among
     input, weight and bias the result follows `numpy.result_type`; float16 is computed in float32

@@ -75,7 +75,7 @@ def conv_transpose2d(
     out : ndarray, of the shape and dtype of the result, optional
         Written and returned.  It may have any strides, and may overlap the other arrays.
     algorithm : {'auto', 'direct'}
-        The two are the same today.  The environment variable CCONV_ALGORITHM says what 'auto' is.
+        The two are the same here.  The environment variable CCONV_ALGORITHM says what 'auto' is.
     threads : int, optional
         At least 1; by default `get_num_threads()`.
 

@@ -141,7 +141,14 @@ def conv_layer(name: str, weight: F32, bias: F32 | None = None) -> Layer:
 
     def call(x: F32, out: F32 | None, threads: int | None) -> F32:
         y: F32 = cconv.conv2d(
-            x, weight, bias, padding="same", activation="relu", out=out, threads=threads
+            x,
+            weight,
+            bias,
+            padding="same",
+            activation="relu",
+            out=out,
+            algorithm="direct",  # whose errors the bound is of
+            threads=threads,
         )
         return y
 

@@ -77,7 +77,7 @@ def correlate(
         The axes to filter, by default all.  Entry i of `origin` is for ``axes[i]``; the axes of
         `weights` are in the order of those of `input`.
     algorithm : {'auto', 'direct'}
-        The two are the same today.  The environment variable CCONV_ALGORITHM says what 'auto' is.
+        The two are the same here.  The environment variable CCONV_ALGORITHM says what 'auto' is.
     threads : int, optional
         At least 1; by default `cconv.get_num_threads()`.
 

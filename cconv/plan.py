@@ -19,6 +19,7 @@ NAME = "ConvPlan"
 ALGORITHMS = {
     "direct": "direct: sums of products, as the formula has them",
     "depthwise": "direct, channel by channel: each group has one input channel",
+    "winograd": "Winograd: fewer multiplications, on transformed tiles of the image",
     "reference": "the NumPy reference, for there is no C core",
 }
 
@@ -59,8 +60,8 @@ class ConvPlan:
     dtype : numpy.dtype
         Of the result.
     algorithm : str
-        What was chosen: 'direct', 'depthwise' (direct, channel by channel); 'reference' without the
-        C core.
+        What was chosen: 'direct', 'depthwise' (direct, channel by channel) or 'winograd';
+        'reference' without the C core.
     flops : int
         Twice the multiply-adds of a call, taps on the padding counted.
     workspace_nbytes : int

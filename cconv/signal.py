@@ -73,7 +73,7 @@ def correlate2d(
     fillvalue : number
         What 'fill' pads with, taken as the dtype of the result.
     algorithm : {'auto', 'direct'}
-        The two are the same today.  The environment variable CCONV_ALGORITHM says what 'auto' is.
+        The two are the same here.  The environment variable CCONV_ALGORITHM says what 'auto' is.
     threads : int, optional
         At least 1; by default `cconv.get_num_threads()`.
 

@@ -1,5 +1,5 @@
 # Copyright (c) The cconv developers. BSD-3-Clause; see LICENSE.
-"""A census of the machine code: the convolution tiles keep their accumulators in registers.
+"""A census of the machine code: register tiles keep their accumulators in registers.
 
 objdump disassembles the built extension. In the hot loop of each tile kernel the multiply-adds must
 be a whole multiple of MR * NV in full vectors, nothing may be written to memory, and no vector may
@@ -9,9 +9,9 @@ pass through the stack: a compiler that stores an accumulator array costs a fact
 from __future__ import annotations
 
 import functools
+import itertools
 import platform
 import re
-from collections import Counter
 from typing import NamedTuple
 
 import pytest
@@ -31,6 +31,7 @@ class Tile(NamedTuple):
     rows: int
     vectors: int
     isa: str
+    kernel: str = "conv_tile"  # or winograd_product, whose rows are tiles
 
 
 class Isa(NamedTuple):
@@ -45,7 +46,8 @@ ISAS = {
 }
 SUFFIX = {"f32": "ps", "f64": "pd"}
 
-_NAME = re.compile(r"cconv_(f32|f64)_conv_tile_(\d+)x(\d+)__(\w+?)(?:\.\w+)*")
+KERNELS = ("conv_tile", "winograd_product")
+_NAME = re.compile(r"cconv_(f32|f64)_(conv_tile|winograd_product)_(\d+)x(\d+)__(\w+?)(?:\.\w+)*")
 _LINE = re.compile(r"\s*([0-9a-f]+):\t(?:(?:bnd|notrack|rep\w*|lock|data16|cs|ds)\s+)*(\S+)\s*(.*)")
 _HEADER = re.compile(r"[0-9a-f]+ <([^>]+)>:")
 _OPERAND = re.compile(r",\s*(?![^(]*\))")
@@ -54,12 +56,12 @@ _VECTOR = re.compile(r"%[xyz]mm\d+")
 
 
 def tile_of(name: str) -> Tile | None:
-    """The tile that a symbol is the kernel of, or None for other symbols."""
+    """The register tile that a symbol is the kernel of, or None for other symbols."""
     match = _NAME.fullmatch(name)
     if match is None:
         return None
-    dtype, rows, vectors, isa = match.groups()
-    return Tile(dtype, int(rows), int(vectors), isa)
+    dtype, kernel, rows, vectors, isa = match.groups()
+    return Tile(dtype, int(rows), int(vectors), isa, kernel)
 
 
 def parse(text: str) -> dict[str, list[Instruction]]:
@@ -207,6 +209,8 @@ def test_parse_finds_functions_and_operands() -> None:
 def test_tile_of_reads_the_name() -> None:
     assert tile_of("cconv_f32_conv_tile_12x2__avx512") == Tile("f32", 12, 2, "avx512")
     assert tile_of("cconv_f64_conv_tile_8x3__avx2.lto_priv.0") == Tile("f64", 8, 3, "avx2")
+    product = Tile("f64", 6, 4, "avx512", "winograd_product")
+    assert tile_of("cconv_f64_winograd_product_6x4__avx512") == product
     assert tile_of("cconv_f32_pool_tile_8x3__avx2") is None
 
 
@@ -288,15 +292,15 @@ def tiles() -> dict[Tile, list[Instruction]]:
 
 
 def test_every_instruction_set_has_tiles_for_every_dtype() -> None:
-    count = Counter((tile.isa, tile.dtype) for tile in tiles())
-    assert set(count) == {(isa, dtype) for isa in ISAS for dtype in SUFFIX}
+    kinds = {(tile.isa, tile.dtype, tile.kernel) for tile in tiles()}
+    assert kinds == set(itertools.product(ISAS, SUFFIX, KERNELS))
 
 
 @pytest.mark.parametrize("isa", ISAS)
 @pytest.mark.parametrize("dtype", SUFFIX)
 def test_hot_loops_stay_in_registers(isa: str, dtype: str) -> None:
     report = {
-        f"{tile.rows}x{tile.vectors}": problems
+        f"{tile.kernel} {tile.rows}x{tile.vectors}": problems
         for tile, body in tiles().items()
         if (tile.isa, tile.dtype) == (isa, dtype) and (problems := census(body, tile))
     }

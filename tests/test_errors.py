@@ -97,7 +97,7 @@ CONV_ERRORS: dict[str, tuple[type[Exception], Call, list[str]]] = {
         ["algorithm", "'fft'", "'auto'", "'direct'"],
     ),
     "winograd": (
-        ValueError, lambda: conv(X, W, algorithm="winograd"),
+        ValueError, lambda: conv(X, W, stride=2, algorithm="winograd"),
         ["algorithm", "'winograd'", "'direct'"],
     ),
     "activation": (

@@ -25,7 +25,7 @@ SETUP = """
 
     def right(threads=3):
         return bool(
-            (cconv.conv2d(x, w, threads=threads) == 144).all()
+            (cconv.conv2d(x, w, threads=threads, algorithm="direct") == 144).all()
             and (cconv.max_pool2d(x, 3, threads=threads) == 1).all()
         )
 
@@ -103,7 +103,7 @@ WARNINGS = {
         "assert forked(lambda: len(warned()) == 1 and forked(lambda: not warned()))"
     ),
     "of a plan": (
-        "plan = cconv.ConvPlan(w, input_shape=x.shape, threads=3);"
+        "plan = cconv.ConvPlan(w, input_shape=x.shape, threads=3, algorithm='direct');"
         "assert forked(lambda: len(warned(lambda: (plan(x) == 144).all())) == 1) and not warned()"
     ),
     "in a child of a silent child": "assert forked(lambda: forked(lambda: len(warned()) == 1))",
@@ -232,7 +232,7 @@ def test_pool_of_processes(method: str, pool: str, tmp_path: Path) -> None:
         f"method = {method!r}\n"
         "def work(n):\n"
         "    x, w = np.full((4, 16, 60, 60), n, 'f4'), np.ones((16, 16, 3, 3), 'f4')\n"
-        "    return float(cconv.conv2d(x, w, threads=2).max())\n"
+        "    return float(cconv.conv2d(x, w, threads=2, algorithm='direct').max())\n"
         "def check():\n"
         f"    with {POOLS[pool]} as pool:\n"
         "        assert list(pool.map(work, [1, 2, 3, 4])) == [144, 288, 432, 576]\n"

@@ -85,9 +85,9 @@ typedef enum cconv_padding_mode {
 
 /* How a convolution is computed. */
 typedef enum cconv_algorithm {
-  CCONV_ALGORITHM_AUTO = 0, /* by shapes and parameters alone; today always direct */
+  CCONV_ALGORITHM_AUTO = 0, /* what is fastest of the two, by shapes and parameters alone */
   CCONV_ALGORITHM_DIRECT,
-  CCONV_ALGORITHM_WINOGRAD /* UNSUPPORTED: not built */
+  CCONV_ALGORITHM_WINOGRAD /* UNSUPPORTED where it cannot serve */
 } cconv_algorithm;
 
 typedef enum cconv_pool_kind { CCONV_POOL_MAX = 0, CCONV_POOL_AVERAGE, CCONV_POOL_MIN, CCONV_POOL_LP } cconv_pool_kind;
@@ -237,7 +237,7 @@ typedef struct cconv_conv_tensors {
  * changes, so any number of threads may execute it at once, each with a workspace of its own.
  *
  * A plan is made for tensors: their dtypes, shapes and strides; no data of input, residual or output is
- * looked at. It owns the weights where weight->data is given, dense in the dtype of the arithmetic, and
+ * looked at. It owns the weights where weight->data is given, dense in the dtype of the arithmetic and prepared as the algorithm likes them, and
  * the bias where bias->data is: an execution then ignores its own. Where the data is NULL each
  * execution brings it. An execution may have any batch size, any strides and any number of threads; those
  * that the plan was made for are the fastest. Bit for bit the results are those of cconv_conv. */
@@ -266,7 +266,7 @@ void cconv_plan_destroy(cconv_plan *plan);
 typedef struct cconv_plan_info {
   uint32_t struct_size;              /* sizeof(cconv_plan_info) */
   int32_t threads;                   /* that work */
-  const char *algorithm;             /* static: "direct", "depthwise" */
+  const char *algorithm;             /* static: "direct", "depthwise", "winograd" */
   double operations;                 /* twice the multiply-adds of the plain sum */
   int64_t bytes_moved;               /* input, weight, bias, residual and output, once each */
   int64_t workspace;                 /* bytes an execution needs */

@@ -43,6 +43,18 @@
 
 #include "kernels/pool/box.tmpl.h"
 
+#if CC_FLOATING
+#include "kernels/rows/lanes.tmpl.h"
+
+#define M 2
+#include "kernels/winograd/tiles.tmpl.h"
+
+#define M 4
+#include "kernels/winograd/tiles.tmpl.h"
+
+#include CC_PRODUCTS
+#endif
+
 static const cc_kernels CC_K(kernels) = {
     .vector_length = VL,
     .conv_rows = (int32_t)(sizeof CC_K(conv_tiles) / sizeof *CC_K(conv_tiles)),
@@ -63,6 +75,12 @@ static const cc_kernels CC_K(kernels) = {
     .average = CC_K(average),
     .pool_power = CC_K(pool_power),
     .fma_peak = CC_K(fma_peak),
+    .lanes = CC_K(lanes),
+    .rows = CC_K(rows),
+    .winograd = {{2, CC_K(winograd_2_input), CC_K(winograd_2_weight), CC_K(winograd_2_output)},
+                 {4, CC_K(winograd_4_input), CC_K(winograd_4_weight), CC_K(winograd_4_output)}},
+    .products = CC_K(winograd_products),
+    .product_vectors = (int32_t)(sizeof CC_K(winograd_products) / sizeof *CC_K(winograd_products)),
 #endif
 };
 

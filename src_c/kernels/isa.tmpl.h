@@ -6,6 +6,7 @@
  *   CC_VECTOR_BYTES  16, 32 or 64
  *   CC_MM_PREFIX     of its intrinsics, unused at 16
  *   CC_TILES         the file that lists its tiles
+ *   CC_PRODUCTS      the file that lists its tiles in Winograd's domain
  *   CC_PEAK_CHAINS   accumulators that fit its registers, at least 2 * FMA latency
  * Undefines them all. */
 #include <stdint.h>
@@ -103,6 +104,7 @@ const cc_isa CC_PASTE(cconv_isa__, CC_ISA) = {
 #undef CC_VECTOR_BYTES
 #undef CC_MM_PREFIX
 #undef CC_TILES
+#undef CC_PRODUCTS
 #undef CC_PEAK_CHAINS
 #undef CC_PASTE3
 #undef CC_K

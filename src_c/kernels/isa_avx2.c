@@ -18,6 +18,7 @@
 #define CC_VECTOR_BYTES 32
 #define CC_MM_PREFIX _mm256_
 #define CC_TILES "kernels/tile/tiles_avx2.inc"
+#define CC_PRODUCTS "kernels/winograd/products_avx2.inc"
 #define CC_PEAK_CHAINS 12
 #include "kernels/isa.tmpl.h"
 

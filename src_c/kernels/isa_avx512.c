@@ -18,6 +18,7 @@
 #define CC_VECTOR_BYTES 64
 #define CC_MM_PREFIX _mm512_
 #define CC_TILES "kernels/tile/tiles_avx512.inc"
+#define CC_PRODUCTS "kernels/winograd/products_avx512.inc"
 #define CC_PEAK_CHAINS 24
 #include "kernels/isa.tmpl.h"
 

@@ -7,5 +7,6 @@
 #define CC_ISA generic
 #define CC_VECTOR_BYTES 16
 #define CC_TILES "kernels/tile/tiles_generic.inc"
+#define CC_PRODUCTS "kernels/winograd/products_generic.inc"
 #define CC_PEAK_CHAINS 12
 #include "kernels/isa.tmpl.h"

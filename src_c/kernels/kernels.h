@@ -178,7 +178,95 @@ typedef struct cc_add_job {
   void *y;
 } cc_add_job;
 
-/* All that one instruction set offers one dtype; to integers no sums of pools and no peak. */
+/* lanes[h][w][l] = channel l's element (h, w) of a sub-image      h < size[0], w < size[1], l < channels <= VL
+ *
+ * x is where element (low[0], low[1]) of the first channel is, the first of T there are: those from `high` on and below
+ * `low` are fill, those from `used` on 0. high <= used <= size. Strides in bytes, of any alignment; elements or
+ * channels are contiguous. Other lanes hold anything. */
+typedef struct cc_lanes_job {
+  const char *x;
+  int64_t channels, channel_stride;
+  int64_t stride[2], low[2], high[2], used[2], size[2];
+  double fill;
+  void *lanes;
+  int64_t pitch; /* elements from row to row */
+} cc_lanes_job;
+
+/* rows[l][p] = lanes[p][l]      l < VL, p < n; n counts up to whole vectors, here and there */
+typedef struct cc_rows_job {
+  const void *lanes;
+  int64_t n;
+  void *rows;
+  int64_t pitch;
+} cc_rows_job;
+
+/* values[f][t][l] = (B' d B)[f] of tile t      t < tiles: a row of tiles, d from m t on
+ *
+ * lanes: [a][m tiles + 2][VL], rows `pitch` elements apart. */
+typedef struct cc_winograd_input_job {
+  const void *lanes;
+  int64_t pitch, tiles;
+  void *values;
+  int64_t plane, value_pitch; /* elements from f to f + 1, from tile to tile */
+} cc_winograd_input_job;
+
+/* weights[f][c][l] = (G g G')[f], g = taps[c], [3][3][VL]      c < channels; lanes are output channels */
+typedef struct cc_winograd_weight_job {
+  const void *taps;
+  int64_t tap_pitch, channels; /* elements from channel to channel */
+  void *weights;
+  int64_t plane, weight_pitch;
+} cc_winograd_weight_job;
+
+/* sums[t][j] (+)= sum over k of values[t][k] weights[k][j]      t < tiles, j < vectors VL
+ *
+ * The tiles and vectors are the kernel's own. Of every `part` terms there is a sum of its own; these are added up, and
+ * the whole to what the sums hold, unless `fresh`. `ahead` is what will be wanted next, CC_AHEAD bytes for every k. */
+typedef struct cc_winograd_product_job {
+  int64_t k, part;
+  const void *values;
+  int64_t value_pitch;
+  const void *weights;
+  void *sums;
+  int64_t sum_pitch;
+  void *chunk; /* scratch for sums [tiles][vectors VL] */
+  const char *ahead;
+  bool fresh;
+} cc_winograd_product_job;
+
+typedef void cc_winograd_product_fn(const cc_winograd_product_job *job);
+
+enum { CC_PRODUCT_TILES = 8, CC_AHEAD = 128 };
+
+/* The kernels for some number of vectors: product[t - 1] has t tiles. */
+typedef struct cc_winograd_products {
+  int32_t tiles; /* the most */
+  cc_winograd_product_fn *product[CC_PRODUCT_TILES];
+} cc_winograd_products;
+
+/* lanes[i][m t + j][l] = (A' s A)(i, j), s[f] = sums[f][t][l]      t < tiles, i < m, j < m
+ *
+ * True if some are not finite: then bit l of flawed[t] says whether tile t of lane l has such. */
+typedef struct cc_winograd_output_job {
+  const void *sums;
+  int64_t plane, sum_pitch;
+  int64_t tiles;
+  void *lanes;
+  int64_t pitch;
+  uint32_t *flawed;
+} cc_winograd_output_job;
+
+/* The transforms for tiles of m outputs a side. */
+typedef struct cc_winograd {
+  int32_t m;
+  void (*input)(const cc_winograd_input_job *job);
+  void (*weight)(const cc_winograd_weight_job *job);
+  bool (*output)(const cc_winograd_output_job *job);
+} cc_winograd;
+
+enum { CC_WINOGRADS = 2 };
+
+/* All that one instruction set offers one dtype; to integers no sums of pools, no peak and nothing of Winograd's. */
 typedef struct cc_kernels {
   int32_t vector_length;           /* VL */
   int32_t conv_rows;               /* the most rows a convolution tile has */
@@ -198,6 +286,11 @@ typedef struct cc_kernels {
   void (*average)(const cc_average_job *job);
   void (*pool_power)(const cc_pool_power_job *job);
   int64_t (*fma_peak)(int64_t iterations, double seed); /* operations done; the seed hides the values */
+  void (*lanes)(const cc_lanes_job *job);
+  void (*rows)(const cc_rows_job *job);
+  cc_winograd winograd[CC_WINOGRADS];
+  const cc_winograd_products *products; /* products[v - 1] are of v vectors */
+  int32_t product_vectors;              /* the most */
 } cc_kernels;
 
 /* One instruction set: kernels for each dtype that is computed in. Others are converted where rows are read

@@ -5,6 +5,7 @@
 #include "base/checked.h"
 #include "base/error.h"
 #include "base/layout.h"
+#include "choose/algorithm.h"
 #include "ops/conv_driver.h"
 #include "shape/transpose_shape.h"
 
@@ -76,7 +77,7 @@ cconv_status cconv_conv_validate(const cconv_conv_params *params, const cconv_co
     return cc_fail(error, CCONV_BAD_ARGUMENT, "padding_mode", -1, params->padding_mode, CCONV_PADDING_CIRCULAR);
   if (params->algorithm < CCONV_ALGORITHM_AUTO || params->algorithm > CCONV_ALGORITHM_WINOGRAD)
     return cc_fail(error, CCONV_BAD_ARGUMENT, "algorithm", -1, params->algorithm, CCONV_ALGORITHM_WINOGRAD);
-  if (params->algorithm == CCONV_ALGORITHM_WINOGRAD)
+  if (params->algorithm == CCONV_ALGORITHM_WINOGRAD && transposed)
     return cc_fail(error, CCONV_UNSUPPORTED, "algorithm", -1, params->algorithm, CCONV_ALGORITHM_DIRECT);
   if (transposed && params->padding_mode != CCONV_PADDING_CONSTANT)
     return cc_fail(error, CCONV_UNSUPPORTED, "padding_mode", -1, params->padding_mode, CCONV_PADDING_CONSTANT);
@@ -92,7 +93,8 @@ cconv_status cconv_conv_validate(const cconv_conv_params *params, const cconv_co
   *conv = (cc_conv){.dtype = dtype,
                     .element = cconv_element_size(dtype),
                     .padding_value = params->padding_value,
-                    .algorithm = params->algorithm,
+                    /* Phases of a transposed convolution are summed directly. */
+                    .algorithm = transposed ? CCONV_ALGORITHM_DIRECT : params->algorithm,
                     .activation = params->activation,
                     .activation_a = params->activation_a,
                     .activation_b = params->activation_b};
@@ -111,6 +113,8 @@ cconv_status cconv_conv_validate(const cconv_conv_params *params, const cconv_co
                            : cconv_conv_shape_of(params, rank, &conv->input, &w, &conv->output, shape, error)) ||
       (status = take_bias(tensors->bias, conv, error)) ||
       (status = take_residual(tensors->residual, rank, conv, error)))
+    return status;
+  if (params->algorithm == CCONV_ALGORITHM_WINOGRAD && (status = cconv_winograd_serves(dtype, rank, shape, error)))
     return status;
   const int64_t *stride = w.stride;
   conv->weight =

@@ -8,12 +8,13 @@
 
 /* Weight [g][m][c][k]: strides in bytes, of any sign. in_place: the terms of one output channel follow
  * each other in memory and in the dtype of the arithmetic, so tiles read them where they are; else each
- * tile's are packed first. */
+ * tile's are packed first. kept: a plan has a dense copy; prepared is then what the driver's pack() made of it,
+ * once it has. */
 typedef struct cc_weight {
-  const char *data;
+  const char *data, *prepared;
   int32_t dtype;
   int64_t group, out, in, tap[CCONV_MAX_SPATIAL];
-  bool in_place;
+  bool in_place, kept;
 } cc_weight;
 
 /* One convolution, checked. The bias is contiguous or NULL; a residual without data is none. */

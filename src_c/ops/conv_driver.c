@@ -22,6 +22,7 @@ static const cc_conv_driver *driver_for(const cc_conv *conv) {
 
 void cconv_conv_work_out(const cc_conv *conv, int64_t threads, cc_conv_work *work) {
   work->driver = driver_for(conv);
+  work->weights = 0;
   work->driver->prepare(conv, threads, work);
 }
 
@@ -50,7 +51,7 @@ void cconv_conv_kept_weights(cc_conv *conv, const char *dense) {
   weight->in = step;
   weight->out = shape->reduction * conv->element;
   weight->group = shape->oc * weight->out;
-  weight->in_place = true;
+  weight->in_place = weight->kept = true;
 }
 
 void cconv_conv_keep_weights(cc_conv *conv, char *dense) {

@@ -17,6 +17,7 @@ struct cc_conv_driver;
 typedef struct cc_conv_work {
   const struct cc_conv_driver *driver;
   int64_t workspace; /* bytes of scratch */
+  int64_t weights;   /* bytes of prepared weights, in whole lines; 0 for none */
   int64_t parts;     /* threads it deals its units to */
   _Alignas(16) char state[CC_WORK_STATE];
 } cc_conv_work;
@@ -26,6 +27,8 @@ typedef struct cc_conv_driver {
   /* Can it run? By shapes of one image and of the weight, parameters and dtype; never by batch, strides or threads. */
   bool (*fits)(const cc_conv *conv);
   void (*prepare)(const cc_conv *conv, int64_t threads, cc_conv_work *work);
+  /* Write the prepared weights; NULL for a driver that has none. */
+  void (*pack)(const cc_conv *conv, const cc_conv_work *work, char *weights);
   /* workspace: as many bytes as asked for, aligned to CC_ALIGNMENT */
   cconv_status (*run)(const cc_conv *conv, const cc_conv_work *work, cc_run *run, char *workspace);
   void (*describe)(const cc_conv_work *work, cconv_plan_info *info);

@@ -106,7 +106,8 @@ static cconv_status make(const cconv_conv_params *params, const cconv_conv_tenso
   if (any && !transposed)
     cconv_conv_work_out(&p.conv, p.threads, &p.work);
   const int64_t bias = p.owns_bias ? cc_lines(p.conv.output.shape[CC_CHANNEL] * p.conv.element) : 0;
-  p.bytes = (size_t)(cc_lines((int64_t)sizeof p) + dense + bias + CC_ALIGNMENT);
+  const int64_t prepared = owns ? p.work.weights : 0;
+  p.bytes = (size_t)(cc_lines((int64_t)sizeof p) + dense + prepared + bias + CC_ALIGNMENT);
   char *memory = allocator->allocate(allocator->host, p.bytes);
   if (!memory)
     return cc_fail(error, CCONV_NO_MEMORY, "plan", -1, (int64_t)p.bytes, 0);
@@ -122,6 +123,11 @@ static cconv_status make(const cconv_conv_params *params, const cconv_conv_tenso
       cconv_conv_keep_weights(&p.conv, at);
     }
     at += dense;
+  }
+  if (prepared) {
+    p.work.driver->pack(&p.conv, &p.work, at);
+    p.conv.weight.prepared = at;
+    at += prepared;
   }
   if (p.owns_bias) {
     memcpy(at, p.conv.bias, (size_t)(p.conv.output.shape[CC_CHANNEL] * p.conv.element));
@@ -208,7 +214,8 @@ typedef struct execution {
   int64_t workspace;
 } execution;
 
-/* Only the batch may differ: the weights of a transposed plan lie phase by phase, as the size of its images has them. */
+/* Only the batch may differ: as the size of its images has it, an algorithm is chosen and weights are prepared for it,
+ * or those of a transposed plan lie phase by phase. */
 static cconv_status check_images(const char *name, const cconv_tensor *given, const cconv_tensor *made_for,
                                  cconv_error *error) {
   for (int a = 1; a < made_for->rank; a++)

@@ -4,7 +4,7 @@
  *   sweep_conv [cases]
  *
  * Integers: every sum is exact in the arithmetic of every dtype, so the only right answer is the same
- * number, rounded once to a half. */
+ * number, rounded once to a half. By Winograd's algorithm, every eighth case, it is near. */
 #include "sweep.h"
 
 /* groups, channels in, channels out: all up to 3, channel multipliers, and more than one tile. */
@@ -13,13 +13,19 @@ static const int channels[][3] = {
     {1, 3, 3}, {2, 2, 2}, {3, 3, 3}, {2, 2, 4}, {3, 3, 6}, {1, 2, 5}, {1, 1, 8}, {1, 1, 13},
 };
 
+/* For Winograd's algorithm: lanes full and not, vectors full and not, of every instruction set. */
+static const int more_channels[][3] = {
+    {1, 1, 1},  {1, 2, 3}, {1, 3, 9},  {1, 4, 4},  {1, 5, 17}, {1, 8, 8}, {1, 9, 4},  {1, 16, 2},
+    {1, 17, 5}, {2, 6, 6}, {2, 18, 4}, {3, 12, 6}, {1, 1, 33}, {1, 2, 2}, {1, 33, 1}, {1, 16, 16},
+};
+
 /* Zeros, another constant, and the modes that map an index. */
 enum { MODES = 6, COMMON_DIGITS = 3 * 16 * DTYPE_DIGITS * 3 * 2 * 2 * 2 * 2 * 2 * 2 * MODES * 3 };
 
 typedef struct convolution {
   int32_t rank; /* of the tensors */
   int64_t groups;
-  bool biased, relu, added;
+  bool biased, relu, added, winograd;
   int mode; /* 0: zeros, else padding_mode + 1 */
   small_axis axis[3];
   cconv_tensor input, weight, bias, residual, output;
@@ -28,18 +34,30 @@ typedef struct convolution {
 static region input_memory, weight_memory, bias_memory, residual_memory, output_memory, workspace_memory;
 static long empty_outputs;
 
-static void next_convolution(int32_t rank, convolution *c) {
+/* A kernel of 3, at every place: stride and dilation 1. */
+static small_axis for_winograd(small_axis a) {
+  a.kernel = 3;
+  a.stride = a.dilation = 1;
+  a.out = a.in + a.before + a.after - 2;
+  return a;
+}
+
+static void next_convolution(int32_t rank, bool winograd, convolution *c) {
   const int64_t batch = 1 + next_digit(3);
-  const int *channel = channels[next_digit(16)];
+  const int *channel = (winograd ? more_channels : channels)[next_digit(16)];
   const int32_t *dtype = sweep_dtypes[next_digit(DTYPE_DIGITS)];
   const int order = next_digit(3), out_order = next_digit(2), flip = next_digit(2), shift = next_digit(2);
-  *c = (convolution){.rank = rank, .groups = channel[0], .biased = next_digit(2), .relu = next_digit(2)};
+  *c = (convolution){.rank = rank, .groups = channel[0], .winograd = winograd};
+  c->biased = next_digit(2);
+  c->relu = next_digit(2);
   c->added = next_digit(2);
   c->mode = next_digit(MODES);
   const int weight_order = next_digit(3);
   int64_t x[5] = {batch, channel[1]}, w[5] = {channel[2], channel[1] / channel[0]}, y[5] = {batch, channel[2]};
   for (int a = 0; a < rank - 2; a++) {
-    const small_axis axis = c->axis[a] = rank == 5 && a == 0 ? next_depth() : next_axis();
+    const bool depth = rank == 5 && a == 0;
+    small_axis axis = depth ? next_depth() : next_axis();
+    c->axis[a] = axis = winograd && !depth ? for_winograd(axis) : axis;
     x[2 + a] = axis.in;
     w[2 + a] = axis.kernel;
     y[2 + a] = axis.out > 0 ? axis.out : 1; /* an empty output must be refused, whatever is claimed */
@@ -60,18 +78,29 @@ static void next_convolution(int32_t rank, convolution *c) {
     tensor_flip(&c->input, rank - 1);
 }
 
+/* What rounding may do: 24 units of what the largest inputs and weights give, and that of a half. */
+static double tolerance(const convolution *c, double sum) {
+  double terms = 1;
+  for (int a = 1; a < c->rank; a++)
+    terms *= (double)c->weight.shape[a];
+  const bool wide = c->output.dtype == CCONV_FLOAT64;
+  return 24 * (wide ? 0x1p-52 : 0x1p-23) * 64 * terms + (c->output.dtype == CCONV_FLOAT16 ? fabs(sum) * 0x1p-10 : 0);
+}
+
 static void compare(const convolution *c, const cconv_conv_params *params, const cconv_tensor *bias,
                     const cconv_tensor *residual) {
   const int64_t count = count_of(&c->output);
   for (int64_t i = 0; i < count; i++) {
     const double sum = naive_conv(params, &c->input, &c->weight, bias, residual, &c->output, i);
-    if (!CHECK(element_get(&c->output, i) == value_in(c->output.dtype, c->relu && sum < 0 ? 0 : sum)))
+    const double want = value_in(c->output.dtype, c->relu && sum < 0 ? 0 : sum), got = element_get(&c->output, i);
+    if (!CHECK(c->winograd ? fabs(got - want) <= tolerance(c, want) : got == want))
       return;
   }
 }
 
 static void test(const convolution *c, uint64_t seed) {
   cconv_conv_params params = {.struct_size = sizeof params, .groups = c->groups};
+  params.algorithm = c->winograd ? CCONV_ALGORITHM_WINOGRAD : CCONV_ALGORITHM_DIRECT;
   params.activation = c->relu ? CCONV_ACTIVATION_RELU : CCONV_ACTIVATION_NONE;
   params.padding_mode = c->mode ? c->mode - 1 : CCONV_PADDING_CONSTANT;
   params.padding_value = c->mode == 1 ? 3 : 0;
@@ -93,6 +122,11 @@ static void test(const convolution *c, uint64_t seed) {
     CHECK(status == CCONV_BAD_SHAPE);
     return;
   }
+  if (c->winograd && c->output.dtype != CCONV_FLOAT16 && c->output.dtype != CCONV_FLOAT32 &&
+      c->output.dtype != CCONV_FLOAT64) {
+    CHECK(status == CCONV_UNSUPPORTED);
+    return;
+  }
   if (!CHECK(status == CCONV_OK))
     return;
   fill_integers(&c->input, seed);
@@ -111,18 +145,18 @@ int main(int argc, char **argv) {
   const uint64_t total[] = {(uint64_t)COMMON_DIGITS * AXIS_DIGITS, (uint64_t)COMMON_DIGITS * AXIS_DIGITS * AXIS_DIGITS,
                             (uint64_t)COMMON_DIGITS * AXIS_DIGITS * AXIS_DIGITS * DEPTH_DIGITS};
   const long count = sweep_count(argc, argv, 100000);
-  input_memory = region_new(1 << 19);
-  weight_memory = region_new(1 << 14);
+  input_memory = region_new(4 << 20);
+  weight_memory = region_new(1 << 16);
   bias_memory = region_new(1 << 12);
-  residual_memory = region_new(2 << 20);
-  output_memory = region_new(2 << 20);
-  workspace_memory = region_new((size_t)cconv_cache_l2());
+  residual_memory = region_new(8 << 20);
+  output_memory = region_new(8 << 20);
+  workspace_memory = region_new((size_t)cconv_cache_l2() + (24 << 20));
   for (long i = 0; i - empty_outputs < count; i++) { /* cases with an output */
     convolution c;
     const int spatial = (int)(i % 3);
     const uint64_t number = (uint64_t)(i / 3) % total[spatial];
     sweep_begin(number, total[spatial]);
-    next_convolution(3 + spatial, &c);
+    next_convolution(3 + spatial, spatial > 0 && i % 8 == 0, &c);
     const long before = check_failures;
     test(&c, (uint64_t)i);
     if (check_failures > before && check_failures <= 20)

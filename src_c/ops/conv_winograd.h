@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * conv_winograd.h - what the steps of the Winograd driver share. */
+#ifndef CC_CONV_WINOGRAD_H
+#define CC_CONV_WINOGRAD_H
+
+#include "base/checked.h"
+#include "base/layout.h"
+#include "choose/tile_blocks.h"
+#include "ops/conv_driver.h"
+
+/* What prepare() works out; a run adds the convolution, the workspace and the weights.
+ *
+ * A thread's scratch, in bytes from its start:
+ *   values   [f][chunk][tile][term] of a block of tiles, all channels in
+ *   sums     [f][tile][width] of one block of channels out
+ *   chunk    [tile][width] of one register tile
+ *   made     [f][term][width]: weights of one chunk and block of channels, where nobody keeps them
+ *   lanes    of inputs, of outputs, of taps; panel and slab: rows of inputs or taps, and of outputs
+ *   patch    for a tile that is summed directly: halo, slab, weights, offsets
+ * Each plane and row is an odd number of cache lines, lest many of them share the cache's sets. */
+typedef struct cc_conv_winograd {
+  const cc_conv *conv;
+  const char *weights; /* [g][block][f][term][width], NULL where each block of tiles makes its own */
+  char *workspace;
+  const cc_winograd *kernels;
+  cc_tile_blocks blocks;
+  cc_blocks patch;
+  int64_t planes_f; /* products of a tile: a a */
+  int64_t tiles[2], slices, terms;
+  int64_t chunk_terms, chunks_a_slice, chunks; /* of a sum; no chunk is of two slices */
+  int64_t piece;                               /* input channels whose taps are at hand at once */
+  int64_t vectors, channel_blocks, width;      /* of output channels; elements of the widest block */
+  int64_t lane_pitch, value_pitch, value_chunk, value_plane, sum_pitch, sum_plane, weight_plane, panel_pitch,
+      slab_pitch;     /* elements */
+  int64_t store_rows; /* rows of tiles that are stored at once */
+  int64_t slack;      /* positions that the widest tile of direct sums may look at behind the last */
+  int64_t units, parts;
+  int64_t sums_at, chunk_at, made_at, lanes_at, outputs_at, taps_at, panel_at, slab_at, patch_at, thread_bytes;
+  int64_t weights_bytes; /* of all groups */
+  bool shared;           /* the first phase of a run makes all weights, in the workspace */
+  bool gathers;          /* lanes are read from the input where it is, not from a packed panel */
+  bool merges;           /* rows of output follow each other in memory */
+} cc_conv_winograd;
+
+_Static_assert(sizeof(cc_conv_winograd) <= CC_WORK_STATE, "a driver's struct must fit");
+
+/* A block of tiles of one plane, which is image n, group g and output slice od. */
+typedef struct cc_tile_block {
+  int64_t n, g, od;
+  int64_t from[2], size[2];
+} cc_tile_block;
+
+/* Weights in the domain for block b of group g's output channels and terms [from, end): [f][term][width], planes
+ * `plane` elements apart. taps and panel: scratch of a thread's or a plan's. */
+void cconv_winograd_make(const cc_conv_winograd *w, int64_t g, int64_t b, int64_t from, int64_t end, int64_t plane,
+                         char *taps, char *panel, char *target);
+
+/* Values in the domain of a block of tiles, from the input to a thread's scratch. */
+void cconv_winograd_values(const cc_conv_winograd *w, const cc_tile_block *block, char *scratch);
+
+/* From the sums of the v-th vector of output channels, whose first is `channel` of its group, to the output. */
+void cconv_winograd_store(const cc_conv_winograd *w, const cc_tile_block *block, int64_t v, int64_t channel,
+                          char *scratch);
+
+/* Elements of a row of n, as an odd number of cache lines. */
+static inline int64_t cc_odd_lines(int64_t n, int64_t element) {
+  const int64_t line = CC_ALIGNMENT / element;
+  return (cc_ceil_div(n, line) | 1) * line;
+}
+
+#endif
