@@ -266,10 +266,10 @@ def test_every_small_geometry_of_one_axis() -> None:
 # -------------------------------------------------------------------------------------- big shapes
 
 
-def big(channels: Ints, spatial: Ints, kernel: Ints, stride: int = 2, **changes: Any) -> Case:
+def big(channels: Ints, spatial: Ints, kernel: Ints, step: int = 2, **changes: Any) -> Case:
     rank = len(spatial)
     plain = Case(
-        "float32", 1, *channels, 1, spatial, kernel, (stride,) * rank, (1,) * rank,
+        "float32", 1, *channels, 1, spatial, kernel, (step,) * rank, (1,) * rank,
         ((0, 0),) * rank, (0,) * rank, threads=2, seed=5,
     )  # fmt: skip
     return replace(plain, **changes)
@@ -288,6 +288,21 @@ BIG = {
     "one tap in two phases": big((3, 4), (20, 21), (3, 3), 4, dilation=(2, 2)),
     "dilation 300": big((4, 3), (400,), (4,), dilation=(300,)),
     "volume": big((8, 6), (5, 9, 11), (3, 3, 3)),
+    # Phases of one tap in depth, whose last outputs are behind the input without any pad.
+    "20 groups of a volume": big(
+        (20, 20), (3, 9, 10), (2, 3, 3), groups=20, stride=(2, 1, 1), extra=(1, 0, 0), threads=1
+    ),
+    "20 groups of a volume, channels last": big(
+        (20, 20),
+        (3, 9, 7),
+        (2, 3, 3),
+        groups=20,
+        stride=(2, 1, 1),
+        extra=(1, 0, 0),
+        layout="channels_last",
+        out_layout="channels_last",
+        threads=1,
+    ),
     "64 groups": big((64, 128), (9, 9), (3, 3), groups=64),
     "wide pads": big((2, 3), (30, 30), (5, 5), pads=((20, 25), (-9, -7))),
 }

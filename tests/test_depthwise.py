@@ -52,6 +52,54 @@ def test_sweep_equals_groups(rank: int, dtype: str) -> None:
             assert_same_bits(y, cases.run_conv(case, x, w, bias))
 
 
+def draw_map(random: Random, dtype: str) -> ConvCase:
+    """Maps of some vectors across and some tiles of rows down, kernels with rows to share."""
+
+    def axis(longest: int, *, kernels: list[int], strides: list[int], dilation: int) -> Any:
+        kernel = random.choice(kernels)
+        reach = (kernel - 1) * dilation
+        size, pads = random.randint(1, longest) + reach, (0, 0)
+        if random.random() < 0.8:
+            size, pads = size - reach, (reach // 2 + random.randint(0, 3), reach - reach // 2)
+        return size, kernel, random.choice(strides), dilation, pads
+
+    rank = random.choice([2, 2, 2, 3])
+    axes = [
+        axis(3, kernels=[2, 3], strides=[1], dilation=1),
+        axis(20, kernels=[2, 3, 3, 4, 5, 7, 9], strides=[1, 1, 2, 3], dilation=1),
+        axis(150 if rank == 2 else 40, kernels=[1, 2, 3, 3, 5, 7], strides=[1, 1, 2, 3],
+             dilation=random.choice([1, 1, 2])),
+    ]  # fmt: skip
+    spatial, kernel, stride, dilation, pads = zip(*axes[-rank:], strict=True)
+    return replace(
+        draw(random, rank, dtype),
+        batch=random.randint(1, 2),
+        spatial=spatial,
+        kernel=kernel,
+        stride=stride,
+        dilation=dilation,
+        pads=pads,
+        layout=random.choice(["contiguous", "contiguous", "channels_last", "scattered"]),
+        out_layout=random.choice(["contiguous", "contiguous", "channels_last", "scattered"]),
+    )
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_sums_are_those_of_groups_with_more_filters(dtype: str) -> None:
+    """Every filter three times in its group takes another way through the core: the same bits."""
+    for case in cases.sweep(f"depthwise/maps/{dtype}", 300, lambda r: draw_map(r, dtype)):
+        with cases.naming(case):
+            rng = np.random.default_rng(case.seed)
+            x, w, bias = cases.conv_data(case, rng, cases.normals)
+            activation = [None, "relu", ("clip", -0.5, 1), "silu"][case.seed % 4]
+            many = None if bias is None else bias.repeat(3)
+            expected = cases.run_conv(case, x, w.repeat(3, axis=0), many, activation=activation)
+            canvas = cases.Canvas(case.out_shape, case.dtype, case.out_layout, rng)
+            y = cases.run_conv(case, x, w, bias, activation=activation, out=canvas.array)
+            canvas.check(y)
+            assert_same_bits(y, expected[:, ::3].copy())
+
+
 @pytest.mark.parametrize("rank", RANKS)
 def test_each_channel_has_its_own_filters(rank: int) -> None:
     rng = np.random.default_rng(rank)

@@ -47,8 +47,15 @@ CALLS = {
     "avg_pool": ("avg_pool2d", "full(1, 2, 2048, 2048)", "kernel_size=900, stride=1"),
     "lp_pool": ("lp_pool2d", "full(1, 2, 2048, 2048)", "norm_type=3, kernel_size=900, stride=1"),
     "one window": ("lp_pool2d", "many(2000, 1, 4000, 4000)", "norm_type=3, kernel_size=4000"),
+    "windows of the cache": ("avg_pool2d", "full(1, 8, 2048, 2048)", "kernel_size=170, stride=1"),
     "adaptive": ("adaptive_avg_pool2d", "many(9000, 1, 2000, 2000)", "output_size=3"),
     "global": ("global_lp_pool", "many(9000, 1, 2000, 2000)", "p=3"),
+    "global, one window": ("global_avg_pool", "same(1, 1, 60000, 60000)", ""),
+    "global, one window of powers": ("global_lp_pool", "same(1, 1, 60000, 60000)", "p=3"),
+    "adaptive, one window": (
+        "adaptive_max_pool1d", "same(1, 1, 10**10)", "output_size=1, return_indices=True",
+    ),
+    "adaptive, one row": ("adaptive_avg_pool1d", "same(1, 1, 10**10)", "output_size=10**5"),
     "footprint": (
         "ndimage.maximum_filter", "full(1500, 1500)", "footprint=np.tri(700, dtype=bool)",
     ),

@@ -29,7 +29,13 @@
 #include "kernels/tile/tiles_integer.inc"
 #endif
 
-#include "kernels/tile/depthwise.tmpl.h"
+#include "kernels/depthwise/depthwise.tmpl.h"
+
+#if CC_FLOATING
+#include "kernels/depthwise/pack.tmpl.h"
+
+#include "kernels/depthwise/rows.tmpl.h"
+#endif
 
 #include "kernels/pool/pool.tmpl.h"
 
@@ -53,6 +59,12 @@
 #include "kernels/winograd/tiles.tmpl.h"
 
 #include CC_PRODUCTS
+#endif
+
+#include "kernels/pool/extreme.tmpl.h"
+
+#if CC_FLOATING
+#include "kernels/pool/planes.tmpl.h"
 #endif
 
 static const cc_kernels CC_K(kernels) = {
@@ -81,7 +93,15 @@ static const cc_kernels CC_K(kernels) = {
                  {4, CC_K(winograd_4_input), CC_K(winograd_4_weight), CC_K(winograd_4_output)}},
     .products = CC_K(winograd_products),
     .product_vectors = (int32_t)(sizeof CC_K(winograd_products) / sizeof *CC_K(winograd_products)),
+    .window_sum = CC_K(window_sum),
+    .pool_planes = CC_K(pool_planes),
+    .depthwise_pack = CC_K(depthwise_pack),
+    .depthwise_pack_lanes = CC_K(depthwise_pack_lanes),
+    .depthwise_rows = CC_K(depthwise_rows),
+    .depthwise_lanes = CC_K(depthwise_lanes),
 #endif
+    .extreme_max = CC_K(extreme_max),
+    .extreme_min = CC_K(extreme_min),
 };
 
 #undef V

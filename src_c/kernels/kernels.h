@@ -146,7 +146,10 @@ typedef struct cc_pool_power_job {
 } cc_pool_power_job;
 
 /* *y = the pool of a box of elements `stride` bytes apart, at least one. Sums go term by term in C
- * order to 16 partials, as in pool_sum. */
+ * order to 16 partials, as in pool_sum.
+ *
+ * A box may come in pieces, one after the other in C order: `first` terms came before, and all but the last are
+ * `unfinished`, so that no result is written, but what is known so far to `partials` and `tap`. */
 typedef struct cc_pool_box_job {
   const char *x; /* of any alignment */
   int64_t stride[3], size[3];
@@ -155,6 +158,9 @@ typedef struct cc_pool_box_job {
   double p;               /* Lp: above 0, or infinity */
   void *y;
   int64_t *tap; /* where given, for max and min: the C-order number in the box, first of equals or NaNs */
+  int64_t first;
+  bool unfinished;
+  void *partials; /* CC_PARTIALS elements; NULL for a box in one piece */
 } cc_pool_box_job;
 
 enum { CC_PARTIALS = 16 }; /* of a sum over a pooling window: term t goes to partial t % 16 */
@@ -266,7 +272,84 @@ typedef struct cc_winograd {
 
 enum { CC_WINOGRADS = 2 };
 
-/* All that one instruction set offers one dtype; to integers no sums of pools, no peak and nothing of Winograd's. */
+/* y[p] = max or average over x[p][t]      p < planes, t < n; at least VL planes
+ *
+ * Planes are x_plane, the elements of one x_step bytes apart, and one of these is the size of an element. Terms
+ * go to 16 partials as in pool_box. */
+typedef struct cc_pool_planes_job {
+  const char *x; /* of any alignment, elements T */
+  int64_t planes, n, x_plane, x_step;
+  int32_t kind;   /* CCONV_POOL_MAX or CCONV_POOL_AVERAGE */
+  int32_t target; /* dtype of y */
+  char *y;
+  int64_t y_plane; /* bytes */
+} cc_pool_planes_job;
+
+/* y[p][r][j] = (sum over i < k of x[p][r][off[i] + j step], in 16 partials) / divisor      p < planes, r < rows, j < n
+ *
+ * The step is 1 or 2; x has two vectors of slack behind it. Steps between planes and rows are in bytes. `inverse` is
+ * that of the divisor where it is exact, else 0. */
+typedef struct cc_window_sum_job {
+  const void *x;
+  const int32_t *off;
+  int64_t k, step;
+  int64_t planes, rows, n;
+  int64_t x_plane, x_row, y_plane, y_row;
+  double divisor, inverse;
+  void *y;
+} cc_window_sum_job;
+
+/* step 1: y[p][r][j] = max over i < taps of x[i][p][r][j], and min likewise      p < planes, r < rows, j < n
+ * step 2: of x[i][p][r][2j], and of x[i][p][r][2j + 1] for i < pairs
+ * above:  y[p][r][j] = x[0][p][r][j step]
+ *
+ * Steps between planes and rows are in bytes. y is aligned to its elements, x need not be where the step is 1.
+ * With `more`, for step 1, y itself comes first. y may be x[0] of one row where n counts whole vectors and no x
+ * comes before x[0]. Where the step is 2, two vectors behind the last element of a row can be read. */
+enum { CC_EXTREME_TAPS = 8 };
+
+typedef struct cc_extreme_job {
+  const char *x[CC_EXTREME_TAPS];
+  int32_t taps, pairs;
+  int64_t step;
+  bool more;
+  int64_t planes, rows, n;
+  int64_t x_plane, x_row, y_plane, y_row;
+  void *y;
+} cc_extreme_job;
+
+/* y[i][v] = sum over kd, kh, kw of w[kd][kh][kw] x[kd slice + (step i + kh) pitch + off[kw] + v VL]  i < rows, v < vectors
+ *
+ * The sums of one channel, or of a channel in each lane, over packed rows of inputs.
+ *
+ *   taps  step <= taps[1]
+ *   x     packed rows, pitch elements apart, a vector's slack behind the last; for fewer than 4 rows of outputs as
+ *         many as for 4
+ *   w     weights, in order; with lanes VL of each
+ *   y     rows y_stride bytes apart, their vectors behind each other, with lanes y_step bytes apart. Of the last
+ *         vector, with lanes of all, the first `part` lanes are written, where part is not 0
+ *
+ * Where the sums are `whole`, bias is added, with lanes each its own, or 0; where `bounded` they are then bounded by
+ * low and high. Each element is one chain of v_fma in the order of the terms.
+ *
+ * All that for `planes`, whose buffers are next_x, next_w and next_bias elements and next_y bytes apart. */
+typedef struct cc_depthwise_rows_job {
+  int64_t planes, next_x, next_w, next_bias, next_y;
+  const void *x;
+  int64_t slice, pitch;
+  const int32_t *off;
+  int64_t taps[3], step;
+  const void *w;
+  int64_t rows, vectors, part;
+  void *y;
+  int64_t y_stride, y_step;
+  bool whole, bounded;
+  const void *bias; /* NULL for none */
+  double low, high;
+} cc_depthwise_rows_job;
+
+/* All that one instruction set offers one dtype; to integers no sums and averages of pools, no depthwise rows, no peak
+ * and nothing of Winograd's. */
 typedef struct cc_kernels {
   int32_t vector_length;           /* VL */
   int32_t conv_rows;               /* the most rows a convolution tile has */
@@ -291,6 +374,14 @@ typedef struct cc_kernels {
   cc_winograd winograd[CC_WINOGRADS];
   const cc_winograd_products *products; /* products[v - 1] are of v vectors */
   int32_t product_vectors;              /* the most */
+  void (*pool_planes)(const cc_pool_planes_job *job);
+  void (*window_sum)(const cc_window_sum_job *job);
+  void (*extreme_max)(const cc_extreme_job *job);
+  void (*extreme_min)(const cc_extreme_job *job);
+  void (*depthwise_pack)(const cc_halo_pack_job *job);
+  void (*depthwise_pack_lanes)(const cc_halo_pack_job *job, int64_t lanes);
+  void (*depthwise_rows)(const cc_depthwise_rows_job *job);  /* lanes are positions */
+  void (*depthwise_lanes)(const cc_depthwise_rows_job *job); /* lanes are channels */
 } cc_kernels;
 
 /* One instruction set: kernels for each dtype that is computed in. Others are converted where rows are read

@@ -4,9 +4,9 @@
  * Law: a unit of work is one block of outputs of one channel: its halo is packed once, each of its outputs
  * is summed over the whole block at once and stored row by row. Sums are cut into chunks as in
  * conv_direct.c, with the same terms in the same order. */
+#include "ops/conv_depthwise.h"
 #include "base/checked.h"
 #include "base/layout.h"
-#include "ops/conv_driver.h"
 
 enum {
   LANE_VECTORS = 8,
@@ -29,6 +29,8 @@ _Static_assert(sizeof(depthwise) <= CC_WORK_STATE, "a driver's struct must fit")
 static bool fits(const cc_conv *conv) { return conv->shape.ic == 1 && conv->shape.oc <= MOST_OUTPUTS; }
 
 static void prepare(const cc_conv *conv, int64_t threads, cc_conv_work *work) {
+  if (cconv_depthwise_rows_prepare(conv, threads, work))
+    return;
   depthwise *d = (depthwise *)(void *)work->state;
   const cc_conv_shape *shape = &conv->shape;
   const int64_t channels = shape->n * shape->groups, vector = conv->kernels->vector_length, es = conv->element;

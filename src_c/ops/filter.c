@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * filter.c - the greatest or least element under a footprint, outside the image what a padding mode says.
  *
+ * A whole box is one of the windows of ops/windows.h. What is said here is of other footprints, and of boxes that it
+ * cannot hold.
+ *
  * Law: a unit of work is one block of outputs of one channel, packed with its border as for a
  * convolution. A footprint is a subset of the offsets of its box, so no kernel knows it; a box larger
  * than the cache is cut into chunks of taps, which an extreme does not mind. */
@@ -9,6 +12,7 @@
 #include "base/layout.h"
 #include "base/parallel.h"
 #include "ops/operation.h"
+#include "ops/windows.h"
 #include "shape/filter_shape.h"
 
 enum {
@@ -31,6 +35,7 @@ typedef struct filter {
   int64_t blocks_a_channel, units, parts;
   int64_t slab_at, own_at, thread_bytes; /* a thread's scratch: halo, slab, offsets of a chunk */
   int64_t offsets_bytes;                 /* of those of a whole chunk, which all threads read */
+  cc_run *run;
   char *workspace;
 } filter;
 
@@ -125,7 +130,7 @@ static void run_unit(void *arg, int64_t unit, bool first, int64_t part) {
   const int64_t positions = cconv_block_positions(&f->blocks.halo, &block);
   const int32_t *box = (const int32_t *)(const void *)f->workspace;
   int32_t *own = (int32_t *)(void *)(scratch + f->own_at);
-  for (int64_t c = 0; c < f->blocks.chunks; c++) {
+  for (int64_t c = 0; c < f->blocks.chunks && !cconv_run_stopped(f->run, part); c++) {
     cc_chunk chunk;
     cconv_chunk_of(&f->blocks, axis, 1, c, &chunk);
     cc_pool_job job = {.k = f->footprint ? f->present : chunk.terms,
@@ -148,6 +153,32 @@ static void run_unit(void *arg, int64_t unit, bool first, int64_t part) {
   store_block(f, image, &block, positions, scratch + f->slab_at);
 }
 
+/* Do some windows hold the padding value? */
+static bool reaches_fill(const filter *f) {
+  for (int a = 0; a < CCONV_MAX_SPATIAL; a++) {
+    const cc_axis *axis = &f->shape.axis[a];
+    if (axis->map == CCONV_PADDING_CONSTANT &&
+        (axis->before > 0 || axis->out + axis->kernel - 1 - axis->before > axis->end))
+      return true;
+  }
+  return false;
+}
+
+/* Can it be had from ops/windows.h? Then *w is ready to run. */
+static bool fits_windows(const filter *f, const cconv_context *context, cc_windows *w) {
+  if (f->present < f->shape.taps)
+    return false;
+  *w = (cc_windows){.kernels = f->kernels,
+                    .input = &f->input,
+                    .output = &f->output,
+                    .axis = f->shape.axis,
+                    .dtype = f->dtype,
+                    .least = f->least,
+                    .fill_counts = reaches_fill(f),
+                    .fill = f->fill};
+  return cconv_windows_prepare(w, context->num_threads);
+}
+
 cconv_status cconv_filter_extreme_workspace(const cconv_filter_params *params, const cconv_tensor *input,
                                             const cconv_tensor *output, const cconv_context *context, size_t *bytes,
                                             cconv_error *error) {
@@ -158,10 +189,15 @@ cconv_status cconv_filter_extreme_workspace(const cconv_filter_params *params, c
   if (!bytes)
     return cc_fail(error, CCONV_BAD_ARGUMENT, "bytes", -1, 0, 1);
   *bytes = CC_ALIGNMENT;
-  if (!cconv_view_is_empty(&f.output)) {
-    prepare(&f, context);
-    *bytes += (size_t)(f.offsets_bytes + f.parts * f.thread_bytes);
+  if (cconv_view_is_empty(&f.output))
+    return CCONV_OK;
+  cc_windows windows;
+  if (fits_windows(&f, context, &windows)) {
+    *bytes += (size_t)cconv_windows_workspace(&windows);
+    return CCONV_OK;
   }
+  prepare(&f, context);
+  *bytes += (size_t)(f.offsets_bytes + f.parts * f.thread_bytes);
   return CCONV_OK;
 }
 
@@ -174,6 +210,12 @@ cconv_status cconv_filter_extreme(const cconv_filter_params *params, const cconv
     return status;
   if (cconv_view_is_empty(&f.output))
     return CCONV_OK;
+  cc_windows windows;
+  if (fits_windows(&f, context, &windows)) {
+    status = cconv_operation_workspace(workspace, bytes, cconv_windows_workspace(&windows) + CC_ALIGNMENT, &f.workspace,
+                                       error);
+    return status ? status : cconv_windows_run(&windows, context, f.workspace);
+  }
   prepare(&f, context);
   if ((status = cconv_operation_workspace(workspace, bytes, f.offsets_bytes + f.parts * f.thread_bytes + CC_ALIGNMENT,
                                           &f.workspace, error)))
@@ -184,5 +226,6 @@ cconv_status cconv_filter_extreme(const cconv_filter_params *params, const cconv
     keep_present(&f, 0, f.shape.taps, offsets, offsets);
   cc_run run;
   cconv_run_begin(&run, context);
+  f.run = &run;
   return cconv_parallel(&run, run_unit, &f, f.units, f.parts);
 }

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * pool.c - max, min, average and Lp pooling over the same haloed blocks as convolution.
  *
+ * Most poolings are those of ops/windows.h. What is said here is of extremes whose place is asked for, and of
+ * windows that it cannot hold.
+ *
  * Law: a unit of work is one block of outputs of one channel. A window larger than the cache is cut
  * into chunks of taps; an extreme does not mind, and a sum keeps its 16 partials between them. */
 #include <math.h>
@@ -10,6 +13,7 @@
 #include "base/layout.h"
 #include "base/parallel.h"
 #include "ops/operation.h"
+#include "ops/windows.h"
 #include "shape/pool_shape.h"
 
 enum {
@@ -230,6 +234,26 @@ static void run_unit(void *arg, int64_t unit, bool first, int64_t part) {
   store_block(p, image, &block, positions, scratch);
 }
 
+/* Can it be had from ops/windows.h? Then *w is ready to run. */
+static bool fits_windows(const pool *p, const cconv_context *context, cc_windows *w) {
+  if (p->indexed || (p->kind == CCONV_POOL_LP && !p->sums)) /* the greatest magnitude */
+    return false;
+  *w = (cc_windows){.kernels = p->kernels,
+                    .input = &p->input,
+                    .output = &p->output,
+                    .axis = p->shape.walk,
+                    .dtype = p->dtype,
+                    .sums = p->sums,
+                    .least = p->kind == CCONV_POOL_MIN,
+                    .fill = fill_of(p),
+                    .exponent = p->exponent,
+                    .root = p->root,
+                    .counted = p->shape.axis,
+                    .count_pads = p->count_pads,
+                    .divisor = p->divisor};
+  return cconv_windows_prepare(w, context->num_threads);
+}
+
 cconv_status cconv_pool_workspace(const cconv_pool_params *params, const cconv_tensor *input,
                                   const cconv_tensor *output, const cconv_tensor *indices, const cconv_context *context,
                                   size_t *bytes, cconv_error *error) {
@@ -240,10 +264,15 @@ cconv_status cconv_pool_workspace(const cconv_pool_params *params, const cconv_t
   if (!bytes)
     return cc_fail(error, CCONV_BAD_ARGUMENT, "bytes", -1, 0, 1);
   *bytes = CC_ALIGNMENT;
-  if (!cconv_view_is_empty(&p.output)) {
-    prepare(&p, context);
-    *bytes += (size_t)(p.offsets_bytes + p.parts * p.thread_bytes);
+  if (cconv_view_is_empty(&p.output))
+    return CCONV_OK;
+  cc_windows windows;
+  if (fits_windows(&p, context, &windows)) {
+    *bytes += (size_t)cconv_windows_workspace(&windows);
+    return CCONV_OK;
   }
+  prepare(&p, context);
+  *bytes += (size_t)(p.offsets_bytes + p.parts * p.thread_bytes);
   return CCONV_OK;
 }
 
@@ -256,6 +285,12 @@ cconv_status cconv_pool(const cconv_pool_params *params, const cconv_tensor *inp
     return status;
   if (cconv_view_is_empty(&p.output))
     return CCONV_OK;
+  cc_windows windows;
+  if (fits_windows(&p, context, &windows)) {
+    status = cconv_operation_workspace(workspace, bytes, cconv_windows_workspace(&windows) + CC_ALIGNMENT, &p.workspace,
+                                       error);
+    return status ? status : cconv_windows_run(&windows, context, p.workspace);
+  }
   prepare(&p, context);
   if ((status = cconv_operation_workspace(workspace, bytes, p.offsets_bytes + p.parts * p.thread_bytes + CC_ALIGNMENT,
                                           &p.workspace, error)))

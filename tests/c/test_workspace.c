@@ -23,7 +23,7 @@ typedef struct layer {
 } layer;
 
 /* Small, cut into many blocks, wide, sums cut by channels, 3-d, strided, grouped; sums cut by taps; rows
- * that begin inside a vector of the last tile. */
+ * that begin inside a vector of the last tile; pools of small planes, of tall windows, 3-d, of whole planes. */
 static const layer layers[] = {
     {false, 4, {1, 2, 5, 6}, {1, 3, 3, 4}, {3, 3}, 1, 1, 1, 0, false},
     {false, 4, {2, 16, 60, 61}, {2, 24, 60, 61}, {3, 3}, 1, 1, 1, 1, false},
@@ -43,6 +43,10 @@ static const layer layers[] = {
     {true, 4, {2, 32, 112, 112}, {2, 32, 56, 56}, {4, 4}, 1, 2, 1, 1, false},
     {true, 3, {1, 3, 100000}, {1, 3, 99993}, {8}, 1, 1, 1, 0, false},
     {true, 4, {1, 1, 500, 500}, {1, 1, 11, 11}, {490, 490}, 1, 1, 1, 0, false},
+    {true, 4, {2, 19, 20, 21}, {2, 19, 20, 21}, {5, 5}, 1, 1, 1, 2, false},
+    {true, 4, {1, 2, 160, 131}, {1, 2, 160, 131}, {41, 41}, 1, 1, 1, 20, false},
+    {true, 5, {1, 3, 6, 20, 21}, {1, 3, 2, 9, 10}, {3, 3, 3}, 1, 2, 1, 0, false},
+    {true, 4, {2, 70, 9, 9}, {2, 70, 1, 1}, {9, 9}, 1, 1, 1, 0, false},
 };
 
 typedef struct problem {
@@ -63,11 +67,11 @@ static void fill(const cconv_tensor *t, bool integers) {
   }
 }
 
-static problem problem_of(const layer *l, int32_t dtype) {
+static problem problem_of(const layer *l, int32_t dtype, int32_t kind, bool last) {
   int64_t weight[5] = {l->output[1], l->input[1] / l->groups};
   const int32_t algorithm = l->winograd ? CCONV_ALGORITHM_WINOGRAD : CCONV_ALGORITHM_DIRECT;
   problem p = {.conv = {.struct_size = sizeof p.conv, .algorithm = algorithm, .groups = l->groups},
-               .pool = {.struct_size = sizeof p.pool, .kind = CCONV_POOL_AVERAGE},
+               .pool = {.struct_size = sizeof p.pool, .kind = kind},
                .pooling = l->pooling};
   for (int a = 0; a < l->rank - 2; a++) {
     weight[2 + a] = p.pool.kernel[a] = l->kernel[a];
@@ -76,9 +80,11 @@ static problem problem_of(const layer *l, int32_t dtype) {
     p.conv.pad_before[a] = p.pool.pad_before[a] = l->pad;
     p.conv.pad_after[a] = p.pool.pad_after[a] = l->pad;
   }
-  p.input = tensor_of(dtype, l->rank, l->input, NULL);
+  const int channels_last[][5] = {{0, 2, 1}, {0, 2, 3, 1}, {0, 2, 3, 4, 1}};
+  const int *order = last ? channels_last[l->rank - 3] : NULL;
+  p.input = tensor_of(dtype, l->rank, l->input, order);
   p.weight = tensor_of(dtype, l->rank, weight, NULL);
-  p.output = tensor_of(dtype, l->rank, l->output, NULL);
+  p.output = tensor_of(dtype, l->rank, l->output, order);
   p.input.data = region_place(input_memory, (size_t)bytes_of(&p.input), AT_END);
   p.weight.data = region_place(weight_memory, (size_t)bytes_of(&p.weight), AT_START);
   p.output.data = region_place(output_memory, (size_t)bytes_of(&p.output), AT_END);
@@ -87,12 +93,24 @@ static problem problem_of(const layer *l, int32_t dtype) {
 
 static bool is_winograd(const problem *p) { return !p->pooling && p->conv.algorithm == CCONV_ALGORITHM_WINOGRAD; }
 
+/* The stride of an axis with one place says nothing, and may be another one when the call is made. */
+static bool same_with_other_strides(const problem *p, const cconv_context *context, size_t bytes) {
+  cconv_tensor x = p->input, y = p->output;
+  size_t other = 0;
+  for (int a = 0; a < x.rank; a++) {
+    x.stride[a] += x.shape[a] == 1 ? size_of(x.dtype) * 1000 : 0;
+    y.stride[a] += y.shape[a] == 1 ? size_of(y.dtype) * 1000 : 0;
+  }
+  return cconv_pool_workspace(&p->pool, &x, &y, NULL, context, &other, NULL) == CCONV_OK && other == bytes;
+}
+
 static size_t query(const problem *p, const cconv_context *context) {
   size_t bytes = 0;
   const cconv_status status =
       p->pooling ? cconv_pool_workspace(&p->pool, &p->input, &p->output, NULL, context, &bytes, NULL)
                  : cconv_conv_workspace(&p->conv, &p->input, &p->weight, NULL, NULL, &p->output, context, &bytes, NULL);
   CHECK(status == CCONV_OK);
+  CHECK(!p->pooling || same_with_other_strides(p, context, bytes));
   /* A thread needs no more scratch than half of the level 2 cache, or than 8 MB for Winograd's algorithm. */
   const int64_t most = is_winograd(p) ? 8000000 : cconv_cache_l2() / 2;
   CHECK((int64_t)bytes <= most * context->num_threads);
@@ -125,17 +143,17 @@ static void right(const problem *p, const cconv_context *context, size_t bytes) 
 /* An average's sum as cconv.h defines it: tap t goes to partial sum t mod 16, then pairs are added. */
 static double sum_in_16(const problem *p, int64_t number) {
   const cconv_pool_params *q = &p->pool;
-  const int64_t columns = p->input.rank == 4 ? q->kernel[1] : q->kernel[0];
-  const int64_t taps = p->input.rank == 4 ? q->kernel[0] * columns : columns;
-  int64_t o[CCONV_MAX_RANK], at[CCONV_MAX_SPATIAL];
+  int64_t o[CCONV_MAX_RANK], at[CCONV_MAX_SPATIAL], taps = 1;
   double d[16] = {0};
   float f[16] = {0};
   bool real;
   split_index(&p->output, number, o);
+  for (int a = 0; a < p->input.rank - 2; a++)
+    taps *= q->kernel[a];
   for (int64_t t = 0; t < taps; t++) {
-    const int64_t k[] = {p->input.rank == 4 ? t / columns : t, t % columns};
-    for (int a = 0; a < p->input.rank - 2; a++)
-      at[a] = o[2 + a] * q->stride[a] + k[a] * q->dilation[a] - q->pad_before[a];
+    int64_t rest = t;
+    for (int a = p->input.rank - 3; a >= 0; rest /= q->kernel[a--])
+      at[a] = o[2 + a] * q->stride[a] + rest % q->kernel[a] * q->dilation[a] - q->pad_before[a];
     const double x = window_element(&p->input, o[0], o[1], at, q->pad_before, q->pad_after, &real);
     d[t % 16] += x;
     f[t % 16] += (float)x;
@@ -207,9 +225,9 @@ static void no_slack(const problem *p, const cconv_context *context, size_t byte
   cases++;
 }
 
-static long test_layer(const layer *l, int32_t dtype) {
+static long test_layer(const layer *l, int32_t dtype, int32_t kind, bool last) {
   long hook_calls = 0;
-  problem p = problem_of(l, dtype);
+  problem p = problem_of(l, dtype, kind, last);
   cconv_context one = {.struct_size = sizeof one, .num_threads = 1};
   size_t bytes = query(&p, &one);
   const size_t size = (size_t)bytes_of(&p.output);
@@ -220,7 +238,7 @@ static long test_layer(const layer *l, int32_t dtype) {
   p.conv.activation = CCONV_ACTIVATION_SILU;
   fill(&p.input, false);
   fill(&p.weight, false);
-  if (l->pooling)
+  if (l->pooling && kind == CCONV_POOL_AVERAGE)
     sums_in_16(&p, &one, bytes);
   CHECK(execute(&p, &one, workspace_memory.data, bytes) == CCONV_OK);
   memcpy(standard, p.output.data, size);
@@ -247,6 +265,7 @@ static long test_layer(const layer *l, int32_t dtype) {
 
 int main(void) {
   const int count = (int)(sizeof layers / sizeof *layers);
+  const int32_t kinds[] = {CCONV_POOL_AVERAGE, CCONV_POOL_MAX, CCONV_POOL_MIN}; /* the last with channels last */
   int shared = 0;
   input_memory = region_new(8 << 20);
   weight_memory = region_new(9 << 20);
@@ -254,7 +273,8 @@ int main(void) {
   workspace_memory = region_new((size_t)cconv_cache_l2() / 2 * 7 + (16 << 20));
   for (int i = 0; i < count; i++)
     for (int dtype = CCONV_FLOAT32; dtype <= CCONV_FLOAT64; dtype++)
-      shared += test_layer(&layers[i], dtype) > 0;
+      for (int way = 0; way < (layers[i].pooling ? 3 : 1); way++)
+        shared += test_layer(&layers[i], dtype, kinds[way], way == 2) > 0;
   /* With fewer layers worth sharing, the host's hook was hardly tried. */
   CHECK(shared >= count);
   return check_report("workspace", cases);

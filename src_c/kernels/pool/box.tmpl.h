@@ -4,7 +4,7 @@
  *   y = max, min, average or Lp norm over x[d][h][w]
  *
  * Terms are taken 16 at a time: term t goes to lane t % 16 of CC_PARTIALS lanes, which are combined
- * pairwise at the end. */
+ * pairwise at the end. A box that comes in pieces has its lanes kept between them. */
 
 enum {
   CC_K(POOL_BOX_VECTORS) = CC_PARTIALS / VL, /* that hold 16 lanes */
@@ -62,7 +62,7 @@ CC_ALWAYS_INLINE void CC_K(pool_box_raise)(T *terms, int64_t n, double exponent)
 }
 #endif
 
-/* An extreme or, for any other kind, the sum; of |x|^exponent where that is not 0. */
+/* An extreme or, for any other kind, the sum; of |x|^exponent where that is not 0. Of a box to be continued 0. */
 CC_ALWAYS_INLINE T CC_K(pool_box_as)(const cc_pool_box_job *job, const int kind, double exponent) {
   const T none = exponent != 0 ? 0 : kind == CCONV_POOL_MAX ? CC_LOWEST : kind == CCONV_POOL_MIN ? CC_HIGHEST : 0;
   const int64_t step = job->stride[2], n = job->size[2];
@@ -70,8 +70,10 @@ CC_ALWAYS_INLINE T CC_K(pool_box_as)(const cc_pool_box_job *job, const int kind,
   V acc[CC_K(POOL_BOX_VECTORS)];
   CC_UNROLL
   for (int j = 0; j < CC_K(POOL_BOX_VECTORS); j++)
-    acc[j] = v_splat(none);
-  int64_t have = 0; /* of terms */
+    acc[j] = job->first ? v_load((const T *)job->partials + j * VL) : v_splat(none);
+  int64_t have = job->first % CC_PARTIALS; /* of terms; those of earlier pieces once more as nothing */
+  for (int64_t t = 0; t < have; t++)
+    terms[t] = none;
   for (int64_t d = 0; d < job->size[0]; d++)
     for (int64_t h = 0; h < job->size[1]; h++) {
       const char *x = job->x + d * job->stride[0] + h * job->stride[1];
@@ -90,15 +92,18 @@ CC_ALWAYS_INLINE T CC_K(pool_box_as)(const cc_pool_box_job *job, const int kind,
   for (; have % CC_PARTIALS; have++)
     terms[have] = none;
   CC_K(pool_box_merge)(acc, terms, have, kind);
-  return CC_K(pool_box_total)(acc, kind);
+  if (!job->unfinished)
+    return CC_K(pool_box_total)(acc, kind);
+  for (int j = 0; j < CC_K(POOL_BOX_VECTORS); j++)
+    v_store((T *)job->partials + j * VL, acc[j]);
+  return 0;
 }
 
 /* The extreme and its number: a later value wins only if it is better, or the first NaN. */
 CC_ALWAYS_INLINE T CC_K(pool_box_tap)(const cc_pool_box_job *job, const bool least) {
   const int64_t step = job->stride[2], n = job->size[2];
-  T best = 0, terms[CC_K(POOL_BOX_TERMS)];
-  int64_t tap = 0;
-  *job->tap = -1;
+  T best = job->first ? *(const T *)job->partials : 0, terms[CC_K(POOL_BOX_TERMS)];
+  int64_t tap = job->first;
   for (int64_t d = 0; d < job->size[0]; d++)
     for (int64_t h = 0; h < job->size[1]; h++) {
       const char *x = job->x + d * job->stride[0] + h * job->stride[1];
@@ -114,13 +119,15 @@ CC_ALWAYS_INLINE T CC_K(pool_box_tap)(const cc_pool_box_job *job, const bool lea
         }
       }
     }
+  if (job->unfinished)
+    *(T *)job->partials = best;
   return best;
 }
 
 #if CC_FLOATING
 static T CC_K(pool_box_average)(const cc_pool_box_job *job) {
-  const T count = (T)((double)job->size[0] * (double)job->size[1] * (double)job->size[2]);
-  return CC_K(pool_box_as)(job, CCONV_POOL_AVERAGE, 0) / count;
+  const double count = (double)job->first + (double)job->size[0] * (double)job->size[1] * (double)job->size[2];
+  return CC_K(pool_box_as)(job, CCONV_POOL_AVERAGE, 0) / (T)count;
 }
 
 static T CC_K(pool_box_norm)(const cc_pool_box_job *job) {
@@ -153,5 +160,6 @@ static void CC_K(pool_box)(const cc_pool_box_job *job) {
     break;
 #endif
   }
-  CC_K(write_row)(job->y, 0, &y, 1, job->target);
+  if (!job->unfinished)
+    CC_K(write_row)(job->y, 0, &y, 1, job->target);
 }
