@@ -33,7 +33,10 @@ cdef class Plan:
             t.weight.data = t.bias.data = NULL
         self.context = _new_context(threads)
         create = cconv_conv_transpose_plan if transposed else cconv_conv_plan
-        _check(create(&params, &t.all, &self.context, &allocator, &self.plan, &error), &error)
+        cdef cconv_status status
+        with nogil:  # weights are copied and transformed
+            status = create(&params, &t.all, &self.context, &allocator, &self.plan, &error)
+        _check(status, &error)
         cdef cconv_plan_info info = _describe(self.plan)
         self.quick = info.operations < QUICK_OPERATIONS
         if self.quick:
@@ -235,11 +238,11 @@ cdef cconv_allocator _new_allocator() noexcept:
     return allocator
 
 
-cdef void *_allocate(void *host, size_t nbytes) noexcept:
+cdef void *_allocate(void *host, size_t nbytes) noexcept nogil:
     return PyMem_RawMalloc(nbytes)
 
 
-cdef void _release(void *host, void *memory, size_t nbytes) noexcept:
+cdef void _release(void *host, void *memory, size_t nbytes) noexcept nogil:
     PyMem_RawFree(memory)
 
 

@@ -31,7 +31,7 @@ class Tile(NamedTuple):
     rows: int
     vectors: int
     isa: str
-    kernel: str = "conv_tile"  # or winograd_product, whose rows are tiles
+    kernel: str = "conv_tile"  # or conv_panel, or winograd_product, whose rows are tiles
 
 
 class Isa(NamedTuple):
@@ -46,8 +46,8 @@ ISAS = {
 }
 SUFFIX = {"f32": "ps", "f64": "pd"}
 
-KERNELS = ("conv_tile", "winograd_product")
-_NAME = re.compile(r"cconv_(f32|f64)_(conv_tile|winograd_product)_(\d+)x(\d+)__(\w+?)(?:\.\w+)*")
+KERNELS = ("conv_tile", "conv_panel", "winograd_product")
+_NAME = re.compile(rf"cconv_(f32|f64)_({'|'.join(KERNELS)})_(\d+)x(\d+)__(\w+?)(?:\.\w+)*")
 _LINE = re.compile(r"\s*([0-9a-f]+):\t(?:(?:bnd|notrack|rep\w*|lock|data16|cs|ds)\s+)*(\S+)\s*(.*)")
 _HEADER = re.compile(r"[0-9a-f]+ <([^>]+)>:")
 _OPERAND = re.compile(r",\s*(?![^(]*\))")
@@ -209,6 +209,8 @@ def test_parse_finds_functions_and_operands() -> None:
 def test_tile_of_reads_the_name() -> None:
     assert tile_of("cconv_f32_conv_tile_12x2__avx512") == Tile("f32", 12, 2, "avx512")
     assert tile_of("cconv_f64_conv_tile_8x3__avx2.lto_priv.0") == Tile("f64", 8, 3, "avx2")
+    panel = Tile("f64", 8, 3, "avx2", "conv_panel")
+    assert tile_of("cconv_f64_conv_panel_8x3__avx2") == panel
     product = Tile("f64", 6, 4, "avx512", "winograd_product")
     assert tile_of("cconv_f64_winograd_product_6x4__avx512") == product
     assert tile_of("cconv_f32_pool_tile_8x3__avx2") is None

@@ -93,9 +93,15 @@ def test_sums_are_those_of_groups_with_more_filters(dtype: str) -> None:
             x, w, bias = cases.conv_data(case, rng, cases.normals)
             activation = [None, "relu", ("clip", -0.5, 1), "silu"][case.seed % 4]
             many = None if bias is None else bias.repeat(3)
-            expected = cases.run_conv(case, x, w.repeat(3, axis=0), many, activation=activation)
+            added = cases.normals(rng, case.out_shape, dtype) if case.seed % 5 == 0 else None
+            more = None if added is None else added.repeat(3, axis=1)
+            expected = cases.run_conv(
+                case, x, w.repeat(3, axis=0), many, activation=activation, residual=more
+            )
             canvas = cases.Canvas(case.out_shape, case.dtype, case.out_layout, rng)
-            y = cases.run_conv(case, x, w, bias, activation=activation, out=canvas.array)
+            y = cases.run_conv(
+                case, x, w, bias, activation=activation, residual=added, out=canvas.array
+            )
             canvas.check(y)
             assert_same_bits(y, expected[:, ::3].copy())
 

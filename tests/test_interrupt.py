@@ -32,6 +32,8 @@ CALLS = {
         "conv2d", "full(1, 32, 192, 192, t='i8'), full(32, 32, 31, 31, t='i8')", "",
     ),
     "conv, 3x3": ("conv2d", "many(5, 1024, 112, 112), full(1024, 1024, 3, 3)", "padding=1"),
+    "conv, long sums": ("conv2d", "same(1, 2, 8000, 8000), same(1, 2, 7950, 7950)", ""),
+    "depthwise, long sums": ("conv2d", "same(1, 1, 9000, 9000), same(1, 1, 8950, 8950)", ""),
     "depthwise": ("depthwise_conv2d", "full(1, 64, 512, 512), full(64, 1, 95, 95)", DIRECT),
     "depthwise, channels last": (
         "depthwise_conv2d", "full(1, 512, 512, 64), full(64, 1, 95, 95)",

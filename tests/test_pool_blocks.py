@@ -110,7 +110,7 @@ PIECES = [(600_001,), (3, 200_003), (2, 3, 100_003), (700, 31, 29), (1, 600_001,
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "float16"])
 @pytest.mark.parametrize("size", PIECES, ids=str)
-def test_one_window_in_pieces(size: Any, dtype: str) -> None:
+def test_mean_of_one_window_in_pieces(core: Any, size: Any, dtype: str) -> None:
     """A huge window is taken in pieces, which no bit shows: term t goes to partial sum t mod 16."""
     x = np.random.default_rng(1).standard_normal(size).astype(dtype)
     sums = x.astype("float64" if dtype == "float64" else "float32").ravel()
@@ -126,6 +126,13 @@ def test_one_window_in_pieces(size: Any, dtype: str) -> None:
     assert_same_bits(cconv.global_avg_pool(last, layout="NHWC").ravel(), mean)
     both = np.concatenate([batch, batch[:, :, ::-1]], 1)  # channels that do not follow each other
     assert_same_bits(cconv.global_avg_pool(both[:, ::2]).ravel(), mean)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16"])
+@pytest.mark.parametrize("size", PIECES, ids=str)
+def test_extreme_of_one_window_in_pieces(size: Any, dtype: str) -> None:
+    x = np.random.default_rng(1).standard_normal(size).astype(dtype)
+    batch = x[None, None]
     x.flat[-7:] = 99  # the first of equals, and then the first NaN, of the last piece
     pool = getattr(cconv, f"adaptive_max_pool{x.ndim}d")
     values, places = pool(batch, 1, return_indices=True)

@@ -13,9 +13,11 @@ enum {
   MOST_FILTERS = 1 << 30, /* lest a number of bytes overflow */
   LEAST_CHANNELS = 16,    /* of a group, in and out, for AUTO: below, transforms cost more than they save */
   LONGEST = 1 << 20,      /* outputs along an axis that the model tells apart */
-  NEAR_BYTES = 1 << 20,   /* transformed weights up to here stay in a level 2 cache */
-  NEAR_TILES = 4,         /* tiles whose products take as long as one load of weights from there, ... */
-  FAR_TILES = 12          /* ... and from further away */
+  NEAR_BYTES = 1 << 20,   /* transformed weights up to here stay in a level 2 cache, ... */
+  FAR_BYTES = 12 << 20,   /* ... and up to here in a share of a level 3 cache */
+  NEAR_TILES = 4,         /* tiles whose products take as long as one load of weights from the one, ... */
+  FAR_TILES = 12,         /* ... from the other, ... */
+  STREAM_TILES = 24       /* ... and from memory */
 };
 
 /* Cycles a vector (of 16 float32), measured or counted, for one tile's inputs and outputs and for one
@@ -53,7 +55,9 @@ cconv_status cconv_winograd_serves(int32_t dtype, int32_t rank, const cc_conv_sh
 
 static int64_t winograd_time(const costs *c, int64_t h, int64_t w, int64_t terms, int64_t vectors, int64_t bytes) {
   const int64_t tiles = cc_ceil_div(h, c->m) * cc_ceil_div(w, c->m);
-  const int64_t least = bytes > NEAR_BYTES / c->products ? FAR_TILES : NEAR_TILES;
+  const int64_t least = bytes > FAR_BYTES / c->products    ? STREAM_TILES
+                        : bytes > NEAR_BYTES / c->products ? FAR_TILES
+                                                           : NEAR_TILES;
   return c->products * cc_max(tiles, least) / 2 + tiles * c->input / (16 * vectors) + tiles * c->output / terms +
          c->weight;
 }

@@ -9,6 +9,14 @@
 
 #include "kernels/rows/write.tmpl.h"
 
+#if CC_FLOATING
+#include "kernels/rows/transpose_vectors.tmpl.h"
+
+#include "kernels/rows/transpose.tmpl.h"
+
+#include "kernels/rows/panel.tmpl.h"
+#endif
+
 #include "kernels/rows/halo_pack.tmpl.h"
 
 #include "kernels/rows/weight_pack.tmpl.h"
@@ -95,10 +103,14 @@ static const cc_kernels CC_K(kernels) = {
     .product_vectors = (int32_t)(sizeof CC_K(winograd_products) / sizeof *CC_K(winograd_products)),
     .window_sum = CC_K(window_sum),
     .pool_planes = CC_K(pool_planes),
-    .depthwise_pack = CC_K(depthwise_pack),
+    .transpose = CC_K(transpose),
+    .panel = CC_K(panel),
     .depthwise_pack_lanes = CC_K(depthwise_pack_lanes),
-    .depthwise_rows = CC_K(depthwise_rows),
     .depthwise_lanes = CC_K(depthwise_lanes),
+#if CC_VECTOR_BYTES > 16
+    .depthwise_pack = CC_K(depthwise_pack),
+    .depthwise_rows = CC_K(depthwise_rows),
+#endif
 #endif
     .extreme_max = CC_K(extreme_max),
     .extreme_min = CC_K(extreme_min),
@@ -106,6 +118,7 @@ static const cc_kernels CC_K(kernels) = {
 
 #undef V
 #undef VU
+#undef TU
 #undef VI
 #undef VA
 #undef VL

@@ -10,6 +10,7 @@
  *   tile    MR output channels x NV vectors of positions, accumulated in registers
  *   halo    the packed sub-image a block of outputs looks at (shape/halo.h)
  *   slab    accumulated sums in scratch, on their way to the output: tile by tile, [MR][NV VL] each
+ *   panel   vectors in whole lines, those of one term behind those of the last: weights or inputs
  *   term    one product of a sum; K of them, in the order channel, kd, kh, kw
  *
  * A kernel is called cconv_<dtype>_<kernel>__<isa>, such as cconv_f32_conv_tile_8x3__avx512. */
@@ -40,9 +41,32 @@ typedef struct cc_conv_tile_job {
 
 typedef void cc_conv_tile_fn(const cc_conv_tile_job *job);
 
+/* slab[m][p] (+)= sum over k of x[m step + off[k]] panel[k][p]      m < MR, p < NV VL
+ *
+ *   x      elements of any alignment; off has K element offsets
+ *   panel  rows of whole vectors, pitch elements apart
+ *   slab   rows lds elements apart, read first unless `fresh`
+ *
+ * Rows are positions and lanes channels, or rows channels and lanes positions: it is the sum of cc_conv_tile_job
+ * either way, bit for bit. */
+typedef struct cc_conv_panel_job {
+  int64_t k;
+  const void *x;
+  int64_t step;
+  const int32_t *off;
+  const void *panel;
+  int64_t pitch;
+  void *slab;
+  int64_t lds;
+  bool fresh;
+} cc_conv_panel_job;
+
+typedef void cc_conv_panel_fn(const cc_conv_panel_job *job);
+
 typedef struct cc_conv_tile {
   cc_conv_tile_fn *run;
-  int32_t nv; /* vectors of positions */
+  cc_conv_panel_fn *panel; /* NULL for integers */
+  int32_t nv;              /* vectors of positions */
 } cc_conv_tile;
 
 enum { CC_TILE_WIDTHS = 4 };
@@ -82,6 +106,36 @@ typedef struct cc_halo_pack_job {
   int64_t pitch[3], phase_pitch, channel_pitch; /* elements from one packed slice, row ... to the next */
   double fill;
 } cc_halo_pack_job;
+
+/* Gathers panels: for every run r, term (c, kd, kh, kw), in this order number k, and j < n of r
+ *
+ *   panel[k pitch + at + j] = x[from + c stride + kd stride + kh stride + kw stride + j step]
+ *
+ * x's elements are of dtype `source`, of any alignment; its steps, from and strides are in bytes. Behind the last run,
+ * from `end` on, `rest` elements of every term become 0. */
+typedef struct cc_panel_run {
+  int64_t from, n, at;
+} cc_panel_run;
+
+typedef struct cc_panel_job {
+  const char *x;
+  int32_t source;
+  int64_t count[4], stride[4], step;
+  const cc_panel_run *runs;
+  int64_t runs_count;
+  void *panel;
+  int64_t pitch, end, rest;
+} cc_panel_job;
+
+/* target[j][i] = source[i][j]      i < rows, j < n
+ *
+ * source's rows are `stride` bytes apart, of any alignment; target's ldt elements. No other element is touched. */
+typedef struct cc_transpose_job {
+  const char *source;
+  int64_t stride, rows, n;
+  void *target;
+  int64_t ldt;
+} cc_transpose_job;
 
 /* target[m][c][kd][kh][kw] = weight element (m, c, kd, kh, kw) of dtype `source`, dense; strides in signed bytes */
 typedef struct cc_weight_pack_job {
@@ -348,8 +402,8 @@ typedef struct cc_depthwise_rows_job {
   double low, high;
 } cc_depthwise_rows_job;
 
-/* All that one instruction set offers one dtype; to integers no sums and averages of pools, no depthwise rows, no peak
- * and nothing of Winograd's. */
+/* All that one instruction set offers one dtype; to integers no sums and averages of pools, no depthwise rows, no
+ * panels, no peak and nothing of Winograd's. */
 typedef struct cc_kernels {
   int32_t vector_length;           /* VL */
   int32_t conv_rows;               /* the most rows a convolution tile has */
@@ -357,6 +411,8 @@ typedef struct cc_kernels {
   void (*depthwise)(const cc_depthwise_job *job);
   void (*halo_pack)(const cc_halo_pack_job *job);
   void (*weight_pack)(const cc_weight_pack_job *job);
+  void (*transpose)(const cc_transpose_job *job);
+  void (*panel)(const cc_panel_job *job);
   void (*store)(const cc_store_job *job);
   void (*scatter)(const cc_scatter_job *job);
   void (*add)(const cc_add_job *job);
@@ -378,10 +434,11 @@ typedef struct cc_kernels {
   void (*window_sum)(const cc_window_sum_job *job);
   void (*extreme_max)(const cc_extreme_job *job);
   void (*extreme_min)(const cc_extreme_job *job);
-  void (*depthwise_pack)(const cc_halo_pack_job *job);
+  /* For floating dtypes: lanes are channels, or positions; the latter not on generic. */
   void (*depthwise_pack_lanes)(const cc_halo_pack_job *job, int64_t lanes);
-  void (*depthwise_rows)(const cc_depthwise_rows_job *job);  /* lanes are positions */
-  void (*depthwise_lanes)(const cc_depthwise_rows_job *job); /* lanes are channels */
+  void (*depthwise_lanes)(const cc_depthwise_rows_job *job);
+  void (*depthwise_pack)(const cc_halo_pack_job *job);
+  void (*depthwise_rows)(const cc_depthwise_rows_job *job);
 } cc_kernels;
 
 /* One instruction set: kernels for each dtype that is computed in. Others are converted where rows are read

@@ -15,6 +15,7 @@
 
 #define V CC_K(vector)
 #define VU CC_K(vector_unaligned)
+#define TU CC_K(element_unaligned)
 #define VI CC_K(vector_integer)
 #define VA CC_K(vector_arithmetic)
 #define VL (CC_VECTOR_BYTES / (int)sizeof(T))
@@ -35,6 +36,7 @@
 
 typedef T V __attribute__((vector_size(CC_VECTOR_BYTES)));
 typedef T VU __attribute__((vector_size(CC_VECTOR_BYTES), aligned(1), may_alias)); /* any address */
+typedef T TU __attribute__((aligned(1), may_alias));
 typedef TI VI __attribute__((vector_size(CC_VECTOR_BYTES)));
 typedef TA VA __attribute__((vector_size(CC_VECTOR_BYTES)));
 
@@ -99,11 +101,25 @@ CC_ALWAYS_INLINE T CC_K(number)(double value) {
 #endif
 }
 
+#if CC_VECTOR_BYTES == 32 && CC_FLOATING
+/* All ones in the first n lanes. */
+CC_ALWAYS_INLINE __m256i CC_K(first_lanes)(int64_t n) {
+#if CC_DTYPE_BITS == 32
+  const VI lane = {0, 1, 2, 3, 4, 5, 6, 7};
+#else
+  const VI lane = {0, 1, 2, 3};
+#endif
+  return (__m256i)(lane < v_splat_i((TI)n));
+}
+#endif
+
 /* The first n lanes, 0 < n < VL: the rest of memory is neither read nor written; lanes loaded
  * beyond n are 0. */
 CC_ALWAYS_INLINE V v_load_part(const void *p, int64_t n) {
 #if CC_VECTOR_BYTES == 64
   return (V)CC_MM(maskz_loadu)((CC_MASK)((1u << n) - 1), p);
+#elif CC_VECTOR_BYTES == 32 && CC_FLOATING
+  return CC_MM(maskload)((const T *)p, CC_K(first_lanes)(n));
 #else
   V v = {0};
   __builtin_memcpy(&v, p, (size_t)n * sizeof(T));
@@ -114,6 +130,8 @@ CC_ALWAYS_INLINE V v_load_part(const void *p, int64_t n) {
 CC_ALWAYS_INLINE void v_store_part(void *p, int64_t n, V v) {
 #if CC_VECTOR_BYTES == 64
   CC_MM(mask_storeu)(p, (CC_MASK)((1u << n) - 1), (CC_MM_VECTOR)v);
+#elif CC_VECTOR_BYTES == 32 && CC_FLOATING
+  CC_MM(maskstore)((T *)p, CC_K(first_lanes)(n), v);
 #else
   __builtin_memcpy(p, &v, (size_t)n * sizeof(T));
 #endif

@@ -22,6 +22,7 @@ typedef struct depthwise {
   int64_t slab_at, slab_bytes, panel_at; /* a thread's scratch: the halo, a slab for each output, weights */
   int64_t thread_bytes, offsets_bytes;
   char *workspace;
+  cc_run *run;
 } depthwise;
 
 _Static_assert(sizeof(depthwise) <= CC_WORK_STATE, "a driver's struct must fit");
@@ -96,7 +97,8 @@ static void run_unit(void *arg, int64_t unit, bool first, int64_t part) {
   const cc_conv_shape *shape = &conv->shape;
   const int64_t channel = unit / d->blocks_a_channel, n = channel / shape->groups, g = channel % shape->groups;
   const cc_block block = cconv_block_of(&d->blocks, shape->axis, unit % d->blocks_a_channel);
-  for (int64_t i = 0; i < d->blocks.chunks; i++) {
+  /* A sum of many chunks may take seconds. */
+  for (int64_t i = 0; i < d->blocks.chunks && (i == 0 || !cconv_run_stopped(d->run, part)); i++) {
     cc_chunk chunk;
     cconv_chunk_of(&d->blocks, shape->axis, 1, i, &chunk);
     cconv_operation_pack(conv->kernels, &d->blocks, shape->axis, &conv->input, n, g, &block, &chunk,
@@ -119,6 +121,7 @@ static cconv_status run(const cc_conv *conv, const cc_conv_work *work, cc_run *r
   depthwise d = *(const depthwise *)(const void *)work->state;
   d.conv = conv;
   d.workspace = workspace;
+  d.run = run;
   cconv_operation_offsets(&d.blocks, conv->shape.axis, (int32_t *)(void *)workspace);
   return cconv_parallel(run, run_unit, &d, d.units, d.parts);
 }

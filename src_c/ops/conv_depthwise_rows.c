@@ -17,7 +17,7 @@ enum {
   LEAST_COLUMNS = 256,
   TILE_ROWS = 4,  /* a kernel computes so many, though fewer are written */
   MOST_TAPS = 64, /* of an axis: with these three no size overflows */
-  MOST_STEP = 8,
+  MOST_STEP = 2,  /* from row to row: with longer ones there is little to share */
   MOST_OUTPUTS = 1 << 20,
   UNITS_A_THREAD = 16
 };
@@ -27,11 +27,12 @@ typedef struct depthwise_rows {
   const cc_conv *conv;
   int64_t lane;                                        /* elements of a pixel: 1, or VL channels */
   int64_t rows, columns, row_blocks, column_blocks;    /* of outputs of a block */
+  int64_t slices;                                      /* of outputs of an image */
   int64_t length, pitch, slice, phases, phase, packed; /* of packed rows: see pack(); the last of a channel */
   int64_t channels, channel_blocks;                    /* of a piece */
   int64_t pieces, units, parts;
-  int64_t slab_pitch, slab;           /* elements of a row, of an output */
-  int64_t slab_at, panel_at, bias_at; /* a thread's scratch: packed rows, slabs, weights, bias */
+  int64_t slab;                                  /* bytes of an output channel's */
+  int64_t slab_at, turned_at, panel_at, bias_at; /* a thread's scratch: packed rows, slabs, weights, bias */
   int64_t thread_bytes, offsets_bytes;
   bool direct; /* sums go straight to the output */
   char *workspace;
@@ -52,15 +53,15 @@ static bool fits(const cc_conv *conv) {
   for (int a = 0; a < CCONV_MAX_SPATIAL; a++)
     if (axis[a].kernel > MOST_TAPS || (a > 0 && (axis[a].stride > MOST_STEP || axis[a].out > MOST_OUTPUTS)))
       return false;
-  return conv->kernels->depthwise_rows && axis[1].kernel > 1 && axis[1].kernel >= axis[1].stride &&
+  return conv->kernels->depthwise_lanes && axis[1].kernel > 1 && axis[1].kernel >= axis[1].stride &&
          axis[1].dilation == 1 && axis[1].out > 1 && axis[2].dilation <= MOST_TAPS;
 }
 
-/* Do channels lie side by side, in input and output? */
+/* Do channels lie side by side, enough of them for the lanes? A part of a vector costs more without masks. */
 static bool is_side_by_side(const cc_conv *conv) {
-  const int64_t es = conv->element, *in = conv->input.stride, *out = conv->output.stride;
-  return conv->shape.oc == 1 && conv->input.dtype == conv->dtype && is_simple(conv) && in[CC_CHANNEL] == es &&
-         out[CC_CHANNEL] == es && in[CC_WIDTH] != es && conv->shape.groups >= conv->kernels->vector_length / 2;
+  const int64_t es = conv->element, *stride = conv->input.stride, vector = conv->kernels->vector_length;
+  return conv->shape.oc == 1 && conv->input.dtype == conv->dtype && stride[CC_CHANNEL] == es &&
+         stride[CC_WIDTH] != es && conv->shape.groups >= (conv->kernels->depthwise_rows ? vector / 2 : 4 * vector);
 }
 
 /* Sizes of the packed rows of blocks of so many rows and columns of outputs; bytes of them. */
@@ -88,8 +89,12 @@ bool cconv_depthwise_rows_prepare(const cc_conv *conv, int64_t threads, cc_conv_
   if (!fits(conv))
     return false;
   const bool lanes = is_side_by_side(conv);
-  *d = (depthwise_rows){.lane = lanes ? vector : 1};
-  d->direct = lanes || (is_simple(conv) && (conv->output.stride[CC_WIDTH] == es || axis[2].out == 1));
+  /* Three rows are computed as four, and few columns fill no vector: positions across rows do. */
+  if (!lanes && (!conv->kernels->depthwise_rows || axis[1].out == 3 || axis[2].out * 3 <= vector))
+    return false;
+  *d = (depthwise_rows){.lane = lanes ? vector : 1, .slices = axis[0].out};
+  d->direct =
+      is_simple(conv) && (conv->output.stride[lanes ? CC_CHANNEL : CC_WIDTH] == es || (!lanes && axis[2].out == 1));
 
   /* The largest block that fits, but enough of them to occupy the threads. */
   const int64_t least = cc_max(1, LEAST_COLUMNS / d->lane);
@@ -109,10 +114,7 @@ bool cconv_depthwise_rows_prepare(const cc_conv *conv, int64_t threads, cc_conv_
     d->row_blocks = cc_max(d->row_blocks, cc_min(cc_ceil_div(axis[1].out, LEAST_ROWS), cc_ceil_div(wanted, have)));
   lay_out(conv, cc_ceil_div(axis[1].out, d->row_blocks), cc_ceil_div(axis[2].out, d->column_blocks), d);
 
-  d->slab_pitch = cc_ceil_div(d->columns, vector) * vector;
-  /* A store reads a vector from the last element on. */
-  d->slab = d->direct ? 0 : cc_lines((d->rows * d->slab_pitch + vector) * es);
-  const int64_t most = lanes ? vector : cc_max(1, PACKED_BYTES / (d->packed + shape->oc * d->slab));
+  const int64_t most = lanes ? vector : cc_max(1, PACKED_BYTES / d->packed);
   d->channel_blocks = cc_ceil_div(shape->groups, most);
   if (!lanes && d->channel_blocks * slices * d->row_blocks * d->column_blocks < wanted)
     d->channel_blocks = cc_min(shape->groups, wanted);
@@ -121,9 +123,14 @@ bool cconv_depthwise_rows_prepare(const cc_conv *conv, int64_t threads, cc_conv_
   d->units = cc_min(d->pieces, UNITS_A_THREAD * threads);
   d->parts = cconv_operation_parts(threads, d->units, operations);
 
+  /* Slabs are there whether this call needs them or not: a workspace may serve any activation and residual. A store
+   * reads a vector from the last element on. */
+  const int64_t row = lanes ? d->columns : cc_ceil_div(d->columns, vector) * vector;
+  d->slab = (d->rows * row + vector) * es;
   d->offsets_bytes = cc_lines(axis[2].kernel * (int64_t)sizeof(int32_t));
   d->slab_at = (lanes ? 1 : d->channels) * d->packed;
-  d->panel_at = d->slab_at + d->channels * shape->oc * d->slab;
+  d->turned_at = d->slab_at + cc_lines(d->channels * shape->oc * d->slab);
+  d->panel_at = d->turned_at + (lanes ? cc_lines(vector * d->slab) : 0);
   d->bias_at = d->panel_at + (conv->weight.in_place && !lanes ? 0 : cc_lines(d->channels * shape->oc * taps * es));
   d->thread_bytes = d->bias_at + (lanes ? cc_lines(vector * es) : 0);
   work->parts = d->parts;
@@ -240,16 +247,31 @@ static const char *weights_of(const depthwise_rows *d, const piece *p, char *pan
   return panel;
 }
 
-static void store(const depthwise_rows *d, const piece *p, char *slabs) {
+/* Elements from row to row of a slab of positions. */
+static int64_t slab_pitch(const depthwise_rows *d, const piece *p) {
+  const int64_t vector = d->conv->kernels->vector_length;
+  return cc_ceil_div(p->columns, vector) * vector;
+}
+
+/* From the slab of sums to the output; those of lanes are turned to rows on the way. */
+static void store(const depthwise_rows *d, const piece *p, char *scratch) {
   const cc_conv *conv = d->conv;
-  const int64_t oc = conv->shape.oc;
+  const int64_t oc = conv->shape.oc, es = conv->element, pixel = d->lane * es;
+  const bool lanes = d->lane > 1;
+  char *slabs = scratch + (lanes ? d->turned_at : d->slab_at);
+  if (lanes)
+    conv->kernels->weight_pack(&(cc_weight_pack_job){.weight = scratch + d->slab_at,
+                                                     .source = conv->dtype,
+                                                     .count = {1, 1, p->channels, p->rows, p->columns},
+                                                     .stride = {0, 0, es, p->columns * pixel, pixel},
+                                                     .target = slabs});
   for (int64_t i = 0; i < p->channels * oc; i++) {
     const int64_t c = p->g * oc + i;
-    cconv_conv_store(conv, &(cc_conv_rows){.slab = slabs + i * d->slab,
-                                           .lds = d->slab_pitch,
+    cconv_conv_store(conv, &(cc_conv_rows){.slab = slabs + i * (lanes ? p->rows * p->columns * es : d->slab),
+                                           .lds = lanes ? p->columns : slab_pitch(d, p),
                                            .rows = p->rows,
                                            .n = p->columns,
-                                           .bias = conv->bias ? conv->bias + c * conv->element : NULL,
+                                           .bias = conv->bias ? conv->bias + c * es : NULL,
                                            .y = output_of(&conv->output, p, c),
                                            .y_stride = conv->output.stride[CC_HEIGHT],
                                            .residual = conv->residual.data ? output_of(&conv->residual, p, c) : NULL,
@@ -280,8 +302,8 @@ static void run_piece(const depthwise_rows *d, const piece *p, char *scratch) {
       .rows = p->rows,
       .vectors = lanes ? p->columns : cc_ceil_div(p->columns, vector),
       .part = !d->direct ? 0 : (lanes ? p->channels : p->columns) % vector,
-      .y_stride = d->direct ? conv->output.stride[CC_HEIGHT] : d->slab_pitch * es,
-      .y_step = conv->output.stride[CC_WIDTH],
+      .y_stride = d->direct ? conv->output.stride[CC_HEIGHT] : (lanes ? p->columns * vector : slab_pitch(d, p)) * es,
+      .y_step = d->direct ? conv->output.stride[CC_WIDTH] : vector * es,
       .whole = d->direct,
       .bounded = d->direct && (relu || conv->activation == CCONV_ACTIVATION_CLIP),
       .low = relu ? 0 : conv->activation_a,
@@ -298,14 +320,16 @@ static void run_piece(const depthwise_rows *d, const piece *p, char *scratch) {
     (lanes ? conv->kernels->depthwise_lanes : conv->kernels->depthwise_rows)(&job);
   }
   if (!d->direct)
-    store(d, p, slabs);
+    store(d, p, scratch);
 }
 
 static void run_unit(void *arg, int64_t unit, bool first, int64_t part) {
   const depthwise_rows *d = arg;
   char *scratch = d->workspace + d->offsets_bytes + part * d->thread_bytes;
-  if (first) /* kernels compute on what packing does not write, for nothing; garbage may be denormal, which is slow */
-    memset(scratch, 0, (size_t)d->thread_bytes);
+  if (first) { /* kernels compute on what packing does not write, for nothing; garbage may be denormal, which is slow */
+    memset(scratch, 0, (size_t)d->slab_at);
+    memset(scratch + d->panel_at, 0, (size_t)(d->thread_bytes - d->panel_at));
+  }
   const int64_t end = cc_part(d->pieces, unit + 1, d->units);
   for (int64_t i = cc_part(d->pieces, unit, d->units); i < end; i++) {
     const piece p = piece_of(d, i);
@@ -327,14 +351,14 @@ static cconv_status run(const cc_conv *conv, const cc_conv_work *work, cc_run *r
 
 static void describe(const cc_conv_work *work, cconv_plan_info *info) {
   const depthwise_rows *d = (const depthwise_rows *)(const void *)work->state;
-  info->blocks[0] = 1;
+  info->blocks[0] = d->slices;
   info->block[0] = 1;
   info->blocks[1] = d->row_blocks;
   info->block[1] = d->rows;
   info->blocks[2] = d->column_blocks;
   info->block[2] = d->columns;
   info->chunks = 1;
-  info->rows = 1;
+  info->rows = d->lane;
 }
 
 const cc_conv_driver cconv_depthwise_rows = {.name = "depthwise", .run = run, .describe = describe};

@@ -7,6 +7,7 @@
  * are added in the same order, so no cut changes a bit. */
 #include "base/checked.h"
 #include "base/layout.h"
+#include "choose/tiles.h"
 #include "ops/conv_driver.h"
 
 enum {
@@ -28,6 +29,7 @@ typedef struct conv_direct {
   int64_t thread_bytes;
   int64_t offsets_bytes; /* the workspace: offsets for all, then every thread's scratch */
   char *workspace;
+  cc_run *run;
 } conv_direct;
 
 /* Positions the widest tile may read or write behind the last. */
@@ -45,49 +47,11 @@ static int64_t largest_tile(const cc_kernels *kernels) {
   return vectors * kernels->vector_length;
 }
 
-/* The tile for the next of so many vectors of positions: the widest that they fill. */
-static const cc_conv_tile *next_tile(const cc_kernels *kernels, int64_t mr, int64_t vectors) {
-  const cc_conv_tile *tile = kernels->conv_tiles[mr - 1].width;
-  while (tile->nv > vectors)
-    tile++;
-  return tile;
-}
-
-/* The time of mr rows over so many vectors, in instructions at two a cycle: of each tile the greater
- * of its multiply-adds and its loads, inputs counted twice, since they cross lines. */
-static int64_t tile_cost(const cc_kernels *kernels, int64_t mr, int64_t vectors) {
-  int64_t cost = 0;
-  while (vectors > 0) {
-    const int64_t nv = next_tile(kernels, mr, vectors)->nv;
-    const int64_t count = nv == kernels->conv_tiles[mr - 1].width[0].nv ? vectors / nv : 1;
-    cost += count * cc_max(mr * nv, 2 * nv + mr + 1);
-    vectors -= count * nv;
-  }
-  return cost;
-}
-
-/* Into how many tiles to cut `oc` channels: the count with the least time. Sizes differ by at most
- * one: a short last tile would waste its loads. At a tie more rows win: they read the halo less
- * often. */
-static int64_t choose_tiles(const cc_kernels *kernels, int64_t oc, int64_t positions) {
-  const int64_t vectors = cc_ceil_div(positions, kernels->vector_length);
-  int64_t best = 0, least = INT64_MAX;
-  for (int64_t rows = kernels->conv_rows; rows > 0; rows--) {
-    const int64_t count = cc_ceil_div(oc, rows), size = oc / count, larger = oc % count;
-    int64_t cost = (count - larger) * tile_cost(kernels, size, vectors);
-    if (larger)
-      cost += larger * tile_cost(kernels, size + 1, vectors);
-    if (cost < least) {
-      least = cost;
-      best = count;
-    }
-  }
-  return best;
-}
-
 _Static_assert(sizeof(conv_direct) <= CC_WORK_STATE, "a driver's struct must fit");
 
 static void prepare(const cc_conv *conv, int64_t threads, cc_conv_work *work) {
+  if (cconv_conv_channels_prepare(conv, threads, work) || cconv_conv_panels_prepare(conv, threads, work))
+    return;
   conv_direct *d = (conv_direct *)(void *)work->state;
   const cc_conv_shape *shape = &conv->shape;
   const cc_kernels *kernels = conv->kernels;
@@ -114,7 +78,7 @@ static void prepare(const cc_conv *conv, int64_t threads, cc_conv_work *work) {
   const cc_halo *halo = &d->blocks.halo;
   d->slack = slack;
   d->blocks_an_image = d->blocks.count[0] * d->blocks.count[1] * d->blocks.count[2];
-  d->tiles = choose_tiles(kernels, shape->oc, halo->positions);
+  d->tiles = cconv_choose_tiles(kernels, shape->oc, cc_ceil_div(halo->positions, kernels->vector_length), false);
   d->rows = cc_ceil_div(shape->oc, d->tiles);
   d->tiles_a_unit = d->blocks.chunks == 1 ? 1 : SLAB_ROWS / kernels->conv_rows;
   d->units_a_block = cc_ceil_div(d->tiles, d->tiles_a_unit);
@@ -170,7 +134,8 @@ static void run_unit(void *arg, int64_t unit, bool first_unit, int64_t part) {
   const int64_t tile_first = run * d->tiles_a_unit, tile_end = cc_min(d->tiles, tile_first + d->tiles_a_unit);
   const int64_t positions = cconv_block_positions(&d->blocks.halo, &block);
 
-  for (int64_t c = 0; c < d->blocks.chunks; c++) {
+  /* A sum of many chunks may take seconds. */
+  for (int64_t c = 0; c < d->blocks.chunks && (c == 0 || !cconv_run_stopped(d->run, part)); c++) {
     cc_chunk chunk;
     cconv_chunk_of(&d->blocks, shape->axis, shape->ic, c, &chunk);
     if (!packed)
@@ -182,7 +147,7 @@ static void run_unit(void *arg, int64_t unit, bool first_unit, int64_t part) {
       const int64_t first = g * shape->oc + oc;
       const cc_rows w = cconv_conv_weights(conv, g, oc, mr, &chunk, scratch + d->panel_at);
       for (int64_t p = 0, step; p < positions; p += step) {
-        const cc_conv_tile *tile = next_tile(kernels, mr, cc_ceil_div(positions - p, kernels->vector_length));
+        const cc_conv_tile *tile = cc_next_tile(kernels, mr, cc_ceil_div(positions - p, kernels->vector_length));
         step = tile->nv * kernels->vector_length;
         tile->run(&(cc_conv_tile_job){.k = chunk.terms,
                                       .w = w.data,
@@ -209,6 +174,7 @@ static cconv_status run(const cc_conv *conv, const cc_conv_work *work, cc_run *r
   conv_direct d = *(const conv_direct *)(const void *)work->state;
   d.conv = conv;
   d.workspace = workspace;
+  d.run = run;
   cconv_operation_offsets(&d.blocks, conv->shape.axis, (int32_t *)(void *)workspace);
   return cconv_parallel(run, run_unit, &d, d.units, d.parts);
 }

@@ -34,6 +34,16 @@ double cconv_conv_operations(const cc_conv *conv) {
   return operations;
 }
 
+bool cconv_conv_stays_inside(const cc_conv *conv) {
+  for (int a = 0; a < CCONV_MAX_SPATIAL; a++) {
+    const cc_axis *axis = &conv->shape.axis[a];
+    if (axis->before > 0 ||
+        (axis->out - 1) * axis->stride + (axis->kernel - 1) * axis->dilation - axis->before >= axis->end)
+      return false;
+  }
+  return true;
+}
+
 int64_t cconv_conv_dense_bytes(const cc_conv *conv) {
   return conv->shape.groups * conv->shape.oc * conv->shape.reduction * conv->element;
 }
@@ -85,19 +95,28 @@ cc_rows cconv_conv_weights(const cc_conv *conv, int64_t g, int64_t oc, int64_t r
 }
 
 void cconv_conv_store(const cc_conv *conv, const cc_conv_rows *r) {
-  const int64_t es = conv->element, step = conv->output.stride[CC_WIDTH];
+  const int along = r->channels ? CC_CHANNEL : CC_WIDTH;
+  const int64_t es = conv->element, step = conv->output.stride[along];
   const bool direct = conv->output.dtype == conv->dtype && (step == es || r->n == 1);
   for (int64_t m = 0; r->residual && m < r->rows; m++)
     conv->kernels->add(&(cc_add_job){.x = r->residual + m * r->residual_stride,
                                      .source = conv->residual.dtype,
-                                     .x_step = conv->residual.stride[CC_WIDTH],
+                                     .x_step = conv->residual.stride[along],
                                      .n = r->n,
                                      .y = r->slab + m * r->lds * es});
+  /* Where each element has a bias of its own the store adds -0, which changes none, not even another -0. */
+  static const float zero32 = -0.0F;
+  static const double zero64 = -0.0;
+  const bool each = r->channels && r->bias;
+  for (int64_t m = 0; each && m < r->rows; m++)
+    conv->kernels->add(
+        &(cc_add_job){.x = r->bias, .source = conv->dtype, .x_step = es, .n = r->n, .y = r->slab + m * r->lds * es});
+  const char *bias = !each ? r->bias : conv->dtype == CCONV_FLOAT32 ? (const char *)&zero32 : (const char *)&zero64;
   conv->kernels->store(&(cc_store_job){.slab = r->slab,
                                        .lds = r->lds,
                                        .rows = r->rows,
                                        .n = r->n,
-                                       .bias = r->bias,
+                                       .bias = bias,
                                        .bias_step = r->bias_step,
                                        .activation = conv->activation,
                                        .a = conv->activation_a,

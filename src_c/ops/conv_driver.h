@@ -38,8 +38,18 @@ typedef struct cc_conv_driver {
  * driver that fits. */
 void cconv_conv_work_out(const cc_conv *conv, int64_t threads, cc_conv_work *work);
 
+/* Ways of the direct driver, which asks before it works out its own: true where one pays and has been worked
+ * out, with its run and describe as work->driver. Strides and threads may decide, for no bit depends on it. */
+extern const cc_conv_driver cconv_conv_channels, cconv_conv_panels;
+bool cconv_conv_channels_prepare(const cc_conv *conv, int64_t threads, cc_conv_work *work);
+bool cconv_conv_panels_prepare(const cc_conv *conv, int64_t threads, cc_conv_work *work);
+
 /* Twice the multiply-adds of the whole convolution. */
 double cconv_conv_operations(const cc_conv *conv);
+
+/* Do all windows see elements of the input and nothing else? Pads do not say: those of a transposed convolution's
+ * phases are the windows' own, and `after` is not looked at. */
+bool cconv_conv_stays_inside(const cc_conv *conv);
 
 /* Bytes of a convolution's weights, dense in the dtype of the arithmetic. */
 int64_t cconv_conv_dense_bytes(const cc_conv *conv);
@@ -61,13 +71,15 @@ cc_rows cconv_conv_weights(const cc_conv *conv, int64_t g, int64_t oc, int64_t r
                            char *panel);
 
 /* Rows of sums, on their way from the slab to the output. A row is one of a channel's, and the rows are of
- * one channel or of several. */
+ * one channel or of several; or with `channels`, of floats only, a row is one position's channels, and the bias is
+ * that of each. */
 typedef struct cc_conv_rows {
+  bool channels;
   char *slab;  /* overwritten */
   int64_t lds; /* elements from row to row */
   int64_t rows, n;
   const char *bias;  /* of the first row, NULL for none */
-  int64_t bias_step; /* elements from row to row: 0 where all are of one channel */
+  int64_t bias_step; /* elements from row to row: 0 where all are of one channel, or a row of all */
   char *y;
   int64_t y_stride;     /* bytes from row to row */
   const char *residual; /* NULL for none */

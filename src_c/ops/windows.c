@@ -16,6 +16,7 @@
 #include "base/layout.h"
 
 enum {
+  MOST_STEP = 1 << 20,
   SLAB_BYTES = 16 << 10, /* with what is made of it, it stays in a level 1 cache */
   HERK_TAPS = 10,        /* rows of a window from which on three passes are less work than one */
   UNITS_A_THREAD = 4,
@@ -138,7 +139,10 @@ static void choose_rows(cc_windows *e) {
     e->rows = cc_max(1, cc_min(e->rows, UNIT_TERMS / (e->columns * e->group * e->taps)));
     plane = cconv_windows_extent(h, e->rows) * d->kernel * e->line;
   } else {
-    e->rows = cc_max(1, cc_min(h->out, (e->staged ? budget / 8 : slab) / e->line));
+    int64_t room = slab;
+    if (e->staged) /* rows under two blocks are packed twice: more for tall windows */
+      room = cc_max(slab, cc_min(4 * window * e->line, budget / 8));
+    e->rows = cc_max(1, cc_min(h->out, room / e->line));
     const bool flat = d->kernel == 1 && d->before <= 0 && (d->out - 1) * d->stride - d->before < cconv_windows_end(d);
     const int64_t tall = cc_min(h->kernel, h->out); /* prefixes of one block follow the suffixes of another */
     e->herk = flat && h->kernel >= HERK_TAPS && h->stride == 1 && h->dilation == 1 && h->out * e->line > slab &&
@@ -181,8 +185,23 @@ static double operations_of(const cc_windows *e) {
          (double)axis[1].out * line;
 }
 
+/* Is it quicker to pack blocks in the stride's phases and to take every tap? Of rows that must be packed and have
+ * hardly any taps; of integers that are widened and skipped, in planes that fill a level 1 cache. */
+static bool is_simple(const cc_windows *e) {
+  const cc_axis *axis = e->axis;
+  const int64_t taps = axis[0].kernel * axis[1].kernel * axis[2].kernel;
+  const bool widened = e->input->dtype != e->dtype && !cconv_is_floating(e->dtype);
+  if (!e->staged || e->sums)
+    return false;
+  return axis[2].stride == 1 ? taps <= 4 : widened && taps <= 9 && axis[1].in * axis[2].in > SLAB_BYTES / 2;
+}
+
 bool cconv_windows_prepare(cc_windows *e, int64_t threads) {
   e->element = cconv_element_size(e->dtype);
+  /* A lone output is not stepped to, however far: with these limits no product of a step overflows. */
+  for (int a = 0; a < CCONV_MAX_SPATIAL; a++)
+    if (e->axis[a].stride > MOST_STEP)
+      return false;
   /* The least block, staged: one row of outputs under as many columns as two windows. */
   int64_t least = 2;
   for (int a = 0; a < CCONV_MAX_SPATIAL; a++)
@@ -191,6 +210,8 @@ bool cconv_windows_prepare(cc_windows *e, int64_t threads) {
   if (least > cconv_operation_budget() / e->element / 4)
     return false;
   choose_layout(e);
+  if (is_simple(e))
+    return false;
   if (e->sums) {
     if (e->group == 1 && e->axis[2].stride > 2)
       return false;

@@ -57,8 +57,8 @@ typedef struct cc_windows {
   char *workspace;
 } cc_windows;
 
-/* Choose how to do it; false where it cannot be done here: no block of such windows fits the cache, or a sum's
- * windows are more than two columns apart. */
+/* Choose how to do it; false where it cannot be done here, for no block of such windows fits the cache or a sum's
+ * windows are more than two columns apart, or is done sooner elsewhere. */
 bool cconv_windows_prepare(cc_windows *w, int64_t threads);
 
 /* Bytes of workspace that a run needs, aligned to CC_ALIGNMENT. */

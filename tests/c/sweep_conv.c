@@ -7,10 +7,12 @@
  * number, rounded once to a half. By Winograd's algorithm, every eighth case, it is near. */
 #include "sweep.h"
 
-/* groups, channels in, channels out: all up to 3, channel multipliers, and more than one tile. */
-static const int channels[][3] = {
-    {1, 1, 1}, {1, 1, 2}, {1, 1, 3}, {1, 2, 1}, {1, 2, 2}, {1, 2, 3}, {1, 3, 1}, {1, 3, 2},
-    {1, 3, 3}, {2, 2, 2}, {3, 3, 3}, {2, 2, 4}, {3, 3, 6}, {1, 2, 5}, {1, 1, 8}, {1, 1, 13},
+/* groups, channels in, channels out: all up to 3, channel multipliers, more than one tile, and enough to fill
+ * panels and vectors of channels. */
+enum { CHANNELS = 18 };
+static const int channels[CHANNELS][3] = {
+    {1, 1, 1}, {1, 1, 2}, {1, 1, 3}, {1, 2, 1}, {1, 2, 2}, {1, 2, 3}, {1, 3, 1},  {1, 3, 2},  {1, 3, 3},
+    {2, 2, 2}, {3, 3, 3}, {2, 2, 4}, {3, 3, 6}, {1, 2, 5}, {1, 1, 8}, {1, 1, 13}, {1, 3, 17}, {1, 2, 26},
 };
 
 /* For Winograd's algorithm: lanes full and not, vectors full and not, of every instruction set. */
@@ -20,7 +22,7 @@ static const int more_channels[][3] = {
 };
 
 /* Zeros, another constant, and the modes that map an index. */
-enum { MODES = 6, COMMON_DIGITS = 3 * 16 * DTYPE_DIGITS * 3 * 2 * 2 * 2 * 2 * 2 * 2 * MODES * 3 };
+enum { MODES = 6, COMMON_DIGITS = 3 * CHANNELS * DTYPE_DIGITS * 3 * 2 * 2 * 2 * 2 * 2 * 2 * MODES * 3 };
 
 typedef struct convolution {
   int32_t rank; /* of the tensors */
@@ -44,7 +46,7 @@ static small_axis for_winograd(small_axis a) {
 
 static void next_convolution(int32_t rank, bool winograd, convolution *c) {
   const int64_t batch = 1 + next_digit(3);
-  const int *channel = (winograd ? more_channels : channels)[next_digit(16)];
+  const int *channel = winograd ? more_channels[next_digit(16)] : channels[next_digit(CHANNELS)];
   const int32_t *dtype = sweep_dtypes[next_digit(DTYPE_DIGITS)];
   const int order = next_digit(3), out_order = next_digit(2), flip = next_digit(2), shift = next_digit(2);
   *c = (convolution){.rank = rank, .groups = channel[0], .winograd = winograd};

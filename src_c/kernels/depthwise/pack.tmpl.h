@@ -4,26 +4,16 @@
  * Rows are short here and as many as the sums: their border is written in whole vectors, over the row that follows,
  * which is written next. A vector's slack is behind the last. */
 
+#if CC_VECTOR_BYTES > 16 /* without masks and broadcasts, positions across rows are faster than rows */
 /* Lanes [from, to) of x, and of fill the others; memory outside those is not read. */
 CC_ALWAYS_INLINE V CC_K(load_between)(const char *x, int64_t from, int64_t to, V fill) {
   from = from < 0 ? 0 : from < VL ? from : VL;
   to = to < from ? from : to < VL ? to : VL;
 #if CC_VECTOR_BYTES == 64
   return (V)CC_MM(mask_loadu)((CC_MM_VECTOR)fill, (CC_MASK)((1u << to) - (1u << from)), x);
-#elif CC_VECTOR_BYTES == 32
-#if CC_DTYPE_BITS == 32
-  const VI lane = {0, 1, 2, 3, 4, 5, 6, 7};
 #else
-  const VI lane = {0, 1, 2, 3};
-#endif
-  const VI inside = (lane >= v_splat_i((TI)from)) & (lane < v_splat_i((TI)to));
-  return v_select(inside, CC_MM(maskload)((const T *)(const void *)x, (__m256i)inside), fill);
-#else
-  T lanes[VL];
-  v_store(lanes, fill);
-  for (int64_t j = from; j < to; j++)
-    __builtin_memcpy(lanes + j, x + j * (int64_t)sizeof(T), sizeof(T)); /* of any alignment */
-  return v_load(lanes);
+  const __m256i inside = (__m256i)((VI)CC_K(first_lanes)(to) & ~(VI)CC_K(first_lanes)(from));
+  return v_select((VI)inside, CC_MM(maskload)((const T *)(const void *)x, inside), fill);
 #endif
 }
 
@@ -122,6 +112,8 @@ static CC_NOINLINE void CC_K(depthwise_pack)(const cc_halo_pack_job *given) {
           CC_K(pack_any)(&job, x, id, y, w0);
       }
 }
+
+#endif
 
 /* Of `lanes` channels side by side in the input and in elements T, a vector for each pixel. */
 static CC_NOINLINE void CC_K(depthwise_pack_lanes)(const cc_halo_pack_job *given, int64_t lanes) {

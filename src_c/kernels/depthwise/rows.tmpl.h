@@ -178,6 +178,7 @@ CC_ALWAYS_INLINE void CC_K(depthwise_strips)(const cc_depthwise_rows_job *job, c
     CC_K(depthwise_strip)(job, v, 1, lanes, held);
 }
 
+#if CC_VECTOR_BYTES > 16
 static CC_NOINLINE void CC_K(depthwise_3s1)(const cc_depthwise_rows_job *job) { CC_K(depthwise_strips)(job, false, 1); }
 
 static CC_NOINLINE void CC_K(depthwise_3s2)(const cc_depthwise_rows_job *job) { CC_K(depthwise_strips)(job, false, 2); }
@@ -193,6 +194,7 @@ static void CC_K(depthwise_rows)(const cc_depthwise_rows_job *job) {
   else
     CC_K(depthwise_any)(job);
 }
+#endif
 
 static CC_NOINLINE void CC_K(depthwise_lanes)(const cc_depthwise_rows_job *job) {
   CC_K(depthwise_strips)(job, true, 0);

@@ -96,7 +96,63 @@ CC_ALWAYS_INLINE void CC_K(pack_phase)(const cc_halo_pack_job *job, const char *
   }
 }
 
+#if CC_FLOATING
+/* The same for the channels of pixels, which lie side by side: one by one each would touch every line again. */
+CC_ALWAYS_INLINE void CC_K(pack_pixels)(const cc_halo_pack_job *job, const char *x, int64_t channels, T *target,
+                                        int64_t i, int64_t j, int64_t l) {
+  const int64_t *step = job->step, *length = job->length;
+  const int64_t d0 = job->first[0] + i * job->dilation[0] % step[0];
+  const int64_t h0 = job->first[1] + j * job->dilation[1] % step[1];
+  const int64_t w0 = job->first[2] + l * job->dilation[2] % step[2];
+  int64_t low, high;
+  CC_K(inside)(w0, step[2], job->end[2], length[2], &low, &high);
+  const int64_t apart = high - low > 1 ? step[2] * job->stride[2] : 0;
+  for (int64_t d = 0; d < length[0]; d++) {
+    const int64_t id = CC_K(mapped)(job, 0, d0 + d * step[0]);
+    for (int64_t h = 0; h < length[1]; h++) {
+      const int64_t ih = CC_K(mapped)(job, 1, h0 + h * step[1]);
+      T *y = target + (d * job->pitch[1] + h) * job->pitch[2];
+      const bool outside = id < 0 || ih < 0;
+      const char *from = outside ? x : x + id * job->stride[0] + ih * job->stride[1];
+      for (int64_t c = 0; c < channels; c++) {
+        T *row = y + c * job->channel_pitch;
+        if (outside) {
+          CC_K(fill)(row, length[2], job->fill);
+        } else {
+          CC_K(border)(job, row, from + c * job->channel_stride, w0, 0, low);
+          CC_K(border)(job, row, from + c * job->channel_stride, w0, high, length[2]);
+        }
+      }
+      if (!outside && low < high)
+        CC_K(transpose)(&(cc_transpose_job){.source = from + (w0 + low * step[2]) * job->stride[2],
+                                            .stride = apart,
+                                            .rows = high - low,
+                                            .n = channels,
+                                            .target = y + low,
+                                            .ldt = job->channel_pitch});
+    }
+  }
+}
+
+static CC_NOINLINE void CC_K(halo_pack_pixels)(const cc_halo_pack_job *job) {
+  for (int64_t c = 0; c < job->channels; c += VL) {
+    T *y = (T *)job->target + c * job->channel_pitch;
+    for (int64_t i = 0; i < job->phases[0]; i++)
+      for (int64_t j = 0; j < job->phases[1]; j++)
+        for (int64_t l = 0; l < job->phases[2]; l++, y += job->phase_pitch)
+          CC_K(pack_pixels)(job, job->input + c * job->channel_stride, job->channels - c < VL ? job->channels - c : VL,
+                            y, i, j, l);
+  }
+}
+#endif
+
 static void CC_K(halo_pack)(const cc_halo_pack_job *job) {
+#if CC_FLOATING
+  if (job->channels > 1 && job->channel_stride == (int64_t)sizeof(T) && CC_K(is_native)(job->source)) {
+    CC_K(halo_pack_pixels)(job);
+    return;
+  }
+#endif
   for (int64_t c = 0; c < job->channels; c++) {
     const char *x = job->input + c * job->channel_stride;
     T *y = (T *)job->target + c * job->channel_pitch;

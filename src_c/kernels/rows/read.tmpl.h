@@ -23,6 +23,16 @@ CC_ALWAYS_INLINE void CC_K(copy_row)(T *restrict y, const char *x, int64_t step,
       v_store(y + j, v_even(v_load(x + 2 * j * size), v_load(x + (2 * j + VL) * size)));
     j = n - VL;
     v_store(y + j, v_odd(v_load(x + (2 * j - 1) * size), v_load(x + (2 * j - 1 + VL) * size)));
+#if CC_VECTOR_BYTES == 64
+  } else if (step == 2 * size && n > 1) { /* masks are cheap: up to VL at once */
+    const int64_t span = 2 * n - 1;
+    const V low = span < VL ? v_load_part(x, span) : v_load(x);
+    const V high = span > VL ? v_load_part(x + VL * size, span - VL) : (V){0};
+    if (n == VL)
+      v_store(y, v_even(low, high));
+    else
+      v_store_part(y, n, v_even(low, high));
+#endif
   } else {
     for (; j < n; j++)
       __builtin_memcpy(y + j, x + j * step, sizeof(T)); /* of any alignment */
@@ -134,3 +144,10 @@ static void CC_K(read_row)(T *restrict y, const char *x, int64_t step, int64_t n
     CC_K(copy_row)(y, x, step, n);
   }
 }
+
+#if CC_FLOATING
+/* Is this cconv_dtype T itself? */
+CC_ALWAYS_INLINE bool CC_K(is_native)(int32_t dtype) {
+  return dtype == (CC_DTYPE_BITS == 32 ? CCONV_FLOAT32 : CCONV_FLOAT64);
+}
+#endif

@@ -70,5 +70,10 @@ static CC_NOINLINE void CC_TILE(const cc_conv_tile_job *job) {
 }
 
 #undef CC_TILE
+
+#if CC_FLOATING
+#include "kernels/tile/conv_panel.tmpl.h"
+#endif
+
 #undef MR
 #undef NV

@@ -68,6 +68,17 @@ static void CC_K(store)(const cc_store_job *job) {
 
 /* For outputs of another type, or whose last axis is strided. */
 static void CC_K(scatter)(const cc_scatter_job *job) {
+#if CC_FLOATING
+  if (job->y_stride == (int64_t)sizeof(T) && job->rows > 1 && CC_K(is_native)(job->target)) { /* channels last */
+    CC_K(transpose)(&(cc_transpose_job){.source = (const char *)job->x,
+                                        .stride = job->ldx * (int64_t)sizeof(T),
+                                        .rows = job->rows,
+                                        .n = job->n,
+                                        .target = job->y,
+                                        .ldt = job->y_step / (int64_t)sizeof(T)});
+    return;
+  }
+#endif
   for (int64_t m = 0; m < job->rows; m++)
     CC_K(write_row)((char *)job->y + m * job->y_stride, job->y_step, (const T *)job->x + m * job->ldx, job->n,
                     job->target);

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * panel.tmpl.h - gathers what tiles of positions look at into panels, term by term: see cc_panel_job.
+ *
+ * A tile then reads whole lines in the order of memory. Of each term whole rows are read, for processors fetch what
+ * follows by themselves. */
+
+CC_ALWAYS_INLINE void CC_K(panel_term)(const cc_panel_job *job, const char *x, T *panel, bool native) {
+  for (int64_t r = 0; r < job->runs_count; r++) {
+    const cc_panel_run *run = &job->runs[r];
+    if (native)
+      CC_K(copy_row)(panel + run->at, x + run->from, job->step, run->n);
+    else
+      CC_K(read_row)(panel + run->at, x + run->from, job->step, run->n, job->source);
+  }
+  for (int64_t j = 0; j < job->rest; j++)
+    panel[job->end + j] = 0;
+}
+
+static void CC_K(panel)(const cc_panel_job *job) {
+  const bool native = CC_K(is_native)(job->source);
+  T *panel = job->panel;
+  for (int64_t c = 0; c < job->count[0]; c++)
+    for (int64_t kd = 0; kd < job->count[1]; kd++)
+      for (int64_t kh = 0; kh < job->count[2]; kh++)
+        for (int64_t kw = 0; kw < job->count[3]; kw++, panel += job->pitch)
+          CC_K(panel_term)(
+              job, job->x + c * job->stride[0] + kd * job->stride[1] + kh * job->stride[2] + kw * job->stride[3], panel,
+              native);
+}

@@ -1,0 +1,131 @@
+"""Direct sums have the same bits whatever kernels run: each output is one chain of multiply-adds.
+
+One output channel at a time is the standard: it runs on tiles over a halo. All channels at once run
+on panels of positions or of channels, where layout and shape allow.
+"""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from cases import Array, assert_same_bits
+
+import cconv
+
+# Input without batch, output channels, kernel, and arguments.
+SHAPES: list[tuple[tuple[int, ...], int, tuple[int, ...], dict[str, Any]]] = [
+    # 1 x 1: whole panels and parts, one row and many, strided, cropped, padded
+    ((33, 20, 21), 70, (1, 1), {}),
+    ((300, 7, 7), 100, (1, 1), {}),
+    ((48, 27, 31), 24, (1, 1), {"stride": (2, 3)}),
+    ((17, 20, 21), 40, (1, 1), {"padding": ((-1, -2), (-3, 0))}),
+    ((17, 20, 21), 40, (1, 1), {"padding": 1}),
+    ((16, 400), 56, (1,), {}),
+    ((16, 5, 9, 8), 32, (1, 1, 1), {"stride": (2, 1, 1)}),
+    # patches
+    ((3, 64, 65), 96, (4, 4), {"stride": 4}),
+    ((5, 33, 40), 33, (2, 3), {"stride": (3, 4)}),
+    # windows that overlap, reach outside and have holes
+    ((24, 15, 17), 48, (3, 3), {"stride": 2, "padding": 1}),
+    ((24, 15, 17), 48, (3, 3), {"dilation": 2, "padding": (2, 3)}),
+    ((24, 15, 17), 48, (3, 3), {"padding": 1, "padding_mode": "circular"}),
+    ((24, 15, 17), 48, (3, 3), {"padding": 2, "padding_mode": "constant", "padding_value": 1.5}),
+    ((3, 40, 41), 64, (7, 7), {"stride": 2, "padding": 3}),
+    ((8, 5, 9, 8), 20, (3, 3, 3), {"padding": 1}),
+    # more terms than a piece of a panel holds, more rows than a block
+    ((900, 6, 6), 40, (3, 3), {"padding": 1}),
+    ((40, 3, 700), 50, (1, 3), {}),
+    # groups that share a copy
+    ((64, 14, 14), 64, (3, 3), {"padding": 1, "groups": 4}),
+    ((64, 14, 14), 128, (1, 1), {"groups": 2}),
+]
+
+
+def last(a: Array) -> Array:
+    """The same numbers with channels last in memory."""
+    return np.moveaxis(np.ascontiguousarray(np.moveaxis(a, 1, -1)), -1, 1)
+
+
+def flipped(a: Array) -> Array:
+    """The same numbers in the same order of axes, with negative strides."""
+    memory = np.flip(a).copy(order="K")
+    return np.flip(memory)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.float16])
+@pytest.mark.parametrize(("image", "filters", "kernel", "arguments"), SHAPES)
+def test_all_ways_give_the_same_bits(
+    image: tuple[int, ...],
+    filters: int,
+    kernel: tuple[int, ...],
+    arguments: dict[str, Any],
+    dtype: type,
+) -> None:
+    rng = np.random.default_rng(filters)
+    groups = arguments.get("groups", 1)
+    run = {1: cconv.conv1d, 2: cconv.conv2d, 3: cconv.conv3d}[len(kernel)]
+    x = rng.standard_normal((2, *image)).astype(dtype)
+    w = rng.standard_normal((filters, image[0] // groups, *kernel)).astype(dtype)
+    bias: Array = rng.standard_normal(filters).astype(dtype)
+    keywords = {k: v for k, v in arguments.items() if k != "groups"}
+    each, channels = filters // groups, image[0] // groups
+    expected = np.concatenate(
+        [
+            run(
+                x[:, (f := m // each) * channels : (f + 1) * channels],
+                w[m : m + 1],
+                bias[m : m + 1],
+                **keywords,
+                activation="silu",
+                algorithm="direct",
+            )
+            for m in range(filters)
+        ],
+        axis=1,
+    )
+    residual: Array = rng.standard_normal(expected.shape).astype(dtype)
+    added = run(x, w, bias, **arguments, residual=residual, algorithm="direct", threads=1)
+    for given in (x, last(x), flipped(x), flipped(last(x))):
+        for threads in (1, 2, 5):
+            options: dict[str, Any] = {**arguments, "algorithm": "direct", "threads": threads}
+            y = run(given, w, bias, activation="silu", **options)
+            assert_same_bits(y, expected)
+            for out in (np.empty_like(expected), last(np.empty_like(expected))):
+                assert_same_bits(
+                    run(given, w, bias, activation="silu", out=out, **options), expected
+                )
+            for other in (residual, last(residual)):
+                assert_same_bits(run(given, w, bias, residual=other, **options), added)
+
+
+def test_an_unaligned_image_with_channels_last() -> None:
+    rng = np.random.default_rng(1)
+    x = rng.standard_normal((1, 12, 12, 32)).astype(np.float32)
+    memory = np.zeros(x.nbytes + 1, np.uint8)
+    unaligned = memory[1:].view(np.uint8)[: x.nbytes].view(np.float32).reshape(x.shape)
+    unaligned[...] = x
+    w = rng.standard_normal((40, 32, 3, 3)).astype(np.float32)
+    for padding in (0, 1):
+        y = cconv.conv2d(unaligned, w, padding=padding, layout="NHWC", algorithm="direct")
+        expected = cconv.conv2d(x, w, padding=padding, layout="NHWC", algorithm="direct")
+        assert_same_bits(y, expected)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("rank", [1, 2, 3])
+def test_phases_of_a_transposed_plan_reach_outside(rank: int, dtype: type) -> None:
+    """A phase of one tap is a 1 x 1 convolution with more outputs than inputs."""
+    rng = np.random.default_rng(rank)
+    x = rng.standard_normal((1, 4, *(7,) * rank)).astype(dtype)
+    w = rng.standard_normal((4, 32, *(3,) * rank)).astype(dtype)
+    given: dict[str, Any] = {
+        "stride": 3,
+        "dilation": 2,
+        "padding": ((5, 0),) * rank,
+        "output_padding": 1,
+    }
+    run = {1: cconv.conv_transpose1d, 2: cconv.conv_transpose2d, 3: cconv.conv_transpose3d}[rank]
+    expected = run(x, w, **given, algorithm="direct")
+    for image in (x, last(x)):
+        plan = cconv.ConvPlan(w, transposed=True, input_shape=x.shape, algorithm="direct", **given)
+        assert_same_bits(plan(image), expected)
