@@ -15,18 +15,11 @@ import cases
 import numpy as np
 import pytest
 from cases import Array, assert_same_bits
+from test_padding_modes import NUMPY as NUMPY_MODES
 
 import cconv
 
 GATE = {"float32": 8, "float64": 24}
-NUMPY_MODES = {
-    "zeros": "constant",
-    "constant": "constant",
-    "reflect": "reflect",
-    "symmetric": "symmetric",
-    "replicate": "edge",
-    "circular": "wrap",
-}
 Pads = tuple[tuple[int, int], ...]
 
 pytestmark = pytest.mark.skipif(cases.CORE is None, reason="the NumPy reference has one algorithm")
