@@ -3,41 +3,10 @@
  *
  *   slab[m][p] (+)= sum over k of x[m step + off[k]] panel[k][p]      m < MR, p < NV VL
  *
- * Parameters: MR rows, NV vectors, as in conv_tile.tmpl.h, which includes this file.
+ * Parameters: MR rows, NV vectors, and CC_TERM of conv_tile.tmpl.h, which includes this file.
  *
  * Terms go by in pairs: what counts them takes slots of multiply-adds on some processors (measured on an Intel
  * Xeon: 3 % of the peak). */
-
-#define CC_TERM CC_K(CC_PASTE(CC_PASTE(CC_PASTE(conv_panel_term_, MR), x), NV))
-
-/* One term of all sums. */
-CC_ALWAYS_INLINE void CC_TERM(V acc[MR][NV], const TU *x, int64_t step, const T *panel) {
-  if (MR < NV) { /* hold the fewer: elements ... */
-    V a[MR];
-    CC_UNROLL
-    for (int i = 0; i < MR; i++)
-      a[i] = v_splat(x[i * step]);
-    CC_UNROLL
-    for (int j = 0; j < NV; j++) {
-      const V b = v_load(panel + j * VL);
-      CC_UNROLL
-      for (int i = 0; i < MR; i++)
-        acc[i][j] = v_fma(a[i], b, acc[i][j]);
-    }
-  } else { /* ... or vectors */
-    V b[NV];
-    CC_UNROLL
-    for (int j = 0; j < NV; j++)
-      b[j] = v_load(panel + j * VL);
-    CC_UNROLL
-    for (int i = 0; i < MR; i++) {
-      const V a = v_splat(x[i * step]);
-      CC_UNROLL
-      for (int j = 0; j < NV; j++)
-        acc[i][j] = v_fma(a, b[j], acc[i][j]);
-    }
-  }
-}
 
 static CC_NOINLINE void CC_K(CC_PASTE(CC_PASTE(CC_PASTE(conv_panel_, MR), x), NV))(const cc_conv_panel_job *job) {
   const TU *restrict x = job->x;
@@ -76,5 +45,3 @@ static CC_NOINLINE void CC_K(CC_PASTE(CC_PASTE(CC_PASTE(conv_panel_, MR), x), NV
       v_store(slab + i * lds + j * VL, acc[i][j]);
   }
 }
-
-#undef CC_TERM

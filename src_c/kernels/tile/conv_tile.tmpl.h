@@ -11,6 +11,37 @@
 
 #define CC_TILE CC_K(CC_PASTE(CC_PASTE(CC_PASTE(conv_tile_, MR), x), NV))
 
+#define CC_TERM CC_K(CC_PASTE(CC_PASTE(CC_PASTE(conv_term_, MR), x), NV))
+
+/* One term of all sums: acc[m][p] += x[m step] y[p] */
+CC_ALWAYS_INLINE void CC_TERM(V acc[MR][NV], const TU *x, int64_t step, const T *y) {
+  if (MR < NV) { /* hold the fewer: elements ... */
+    V a[MR];
+    CC_UNROLL
+    for (int i = 0; i < MR; i++)
+      a[i] = v_splat(x[i * step]);
+    CC_UNROLL
+    for (int j = 0; j < NV; j++) {
+      const V b = v_load(y + j * VL);
+      CC_UNROLL
+      for (int i = 0; i < MR; i++)
+        acc[i][j] = v_fma(a[i], b, acc[i][j]);
+    }
+  } else { /* ... or vectors */
+    V b[NV];
+    CC_UNROLL
+    for (int j = 0; j < NV; j++)
+      b[j] = v_load(y + j * VL);
+    CC_UNROLL
+    for (int i = 0; i < MR; i++) {
+      const V a = v_splat(x[i * step]);
+      CC_UNROLL
+      for (int j = 0; j < NV; j++)
+        acc[i][j] = v_fma(a, b[j], acc[i][j]);
+    }
+  }
+}
+
 static CC_NOINLINE void CC_TILE(const cc_conv_tile_job *job) {
   const T *restrict w = job->w;
   const T *restrict x = job->x;
@@ -33,34 +64,8 @@ static CC_NOINLINE void CC_TILE(const cc_conv_tile_job *job) {
         acc[i][j] = v_load(slab + (i * NV + j) * VL);
     }
   }
-  for (int64_t k = 0; k < terms; k++) {
-    const T *xk = x + off[k];
-    if (MR < NV) { /* hold the fewer: weights ... */
-      V a[MR];
-      CC_UNROLL
-      for (int i = 0; i < MR; i++)
-        a[i] = v_splat(w[i * ldw + k]);
-      CC_UNROLL
-      for (int j = 0; j < NV; j++) {
-        const V b = v_load(xk + j * VL);
-        CC_UNROLL
-        for (int i = 0; i < MR; i++)
-          acc[i][j] = v_fma(a[i], b, acc[i][j]);
-      }
-    } else { /* ... or inputs */
-      V b[NV];
-      CC_UNROLL
-      for (int j = 0; j < NV; j++)
-        b[j] = v_load(xk + j * VL);
-      CC_UNROLL
-      for (int i = 0; i < MR; i++) {
-        const V a = v_splat(w[i * ldw + k]);
-        CC_UNROLL
-        for (int j = 0; j < NV; j++)
-          acc[i][j] = v_fma(a, b[j], acc[i][j]);
-      }
-    }
-  }
+  for (int64_t k = 0; k < terms; k++)
+    CC_TERM(acc, (const TU *)w + k, ldw, x + off[k]);
   CC_UNROLL
   for (int i = 0; i < MR; i++) {
     CC_UNROLL
@@ -75,5 +80,6 @@ static CC_NOINLINE void CC_TILE(const cc_conv_tile_job *job) {
 #include "kernels/tile/conv_panel.tmpl.h"
 #endif
 
+#undef CC_TERM
 #undef MR
 #undef NV
