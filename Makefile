@@ -2,7 +2,7 @@
 
 PYTHON ?= python3
 CC ?= cc
-EMBED_COMPILERS ?= gcc clang
+EMBED_COMPILERS ?= $(notdir $(shell for cc in gcc clang; do command -v $$cc; done))
 PYTEST_ARGS ?=
 PEERS_ARGS ?=
 BENCH_ARGS ?=
@@ -71,16 +71,14 @@ asan: $(VENV)/.core $(VENV)/.test ## run the tests on a core with address and un
 		$(BIN)/python -m pytest -s tests $(PYTEST_ARGS)
 
 # Whatever the compiler, the answer is the same to the last bit.
-embed: ## build the core and its example program without Python, with gcc and with clang
-	@mkdir -p build/embed && rm -f build/embed/*
-	@for cc in $(EMBED_COMPILERS); do \
-		command -v $$cc > /dev/null || { echo "no $$cc here: left out"; continue; }; \
-		for program in tests/embed/*.c; do \
-			name=build/embed/$$(basename $$program .c)-$$cc; \
-			(set -x; $$cc $(EMBED_FLAGS) $$program $(C_FILES) -lm -o $$name) && ./$$name > $$name.txt || exit 1; \
-			cmp $$name.txt $$(ls build/embed/$$(basename $$program .c)-*.txt | head -n 1) || exit 1; \
-		done; \
-	done
+embed: $(EMBED_COMPILERS:%=build/embed/%.txt) ## build the core and its example program without Python, with gcc and with clang
+	@for text in $^; do cmp $$text $< || exit 1; done
+
+.PHONY: $(EMBED_COMPILERS:%=build/embed/%.txt)
+$(EMBED_COMPILERS:%=build/embed/%.txt): build/embed/%.txt:
+	@mkdir -p build/embed
+	$* $(EMBED_FLAGS) tests/embed/filter_image.c $(C_FILES) -lm -o build/embed/filter_image-$*
+	build/embed/filter_image-$* > $@
 
 clean: ## remove everything the other targets made
 	rm -rf $(VENV) build dist *.egg-info cconv/_build_config.py cconv/_core*.so cconv-demo.png

@@ -2,7 +2,8 @@
 """The C core alone, without Python: the programs of tests/c, on every instruction set.
 
 Their buffers lie between pages that must not be touched. With CCONV_SANITIZE, core and programs are
-built with those sanitizers as well. CCONV_TEST_SHARE=n sweeps an n-th of the cases.
+built with those sanitizers as well, and run on the best instruction set alone, as the tests in
+Python then are. CCONV_TEST_SHARE=n sweeps an n-th of the cases.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import pytest
 from toolchain import (
     CORE,
     ROOT,
+    SANITIZE,
     STRICT,
     clean_environment,
     core_objects,
@@ -31,11 +33,11 @@ from toolchain import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-ISAS = ["avx512", "avx2", "generic"]
+SANITIZERS = os.environ.get("CCONV_SANITIZE", "")
+ISAS = [""] if SANITIZE else ["avx512", "avx2", "generic"]
 SHARE = max(1, int(os.environ.get("CCONV_TEST_SHARE", "1")))
 SWEEP = 50_000
 SWEEPS = ["sweep_conv", "sweep_transpose", "sweep_pool", "sweep_unfold", "sweep_filter"]
-SANITIZERS = os.environ.get("CCONV_SANITIZE", "")
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -49,7 +51,7 @@ def program(name: str) -> Path:
     core_sources()
     compiler = tool("gcc")
     flags = ["-fno-pie", *openmp_flags(compiler)]
-    if SANITIZERS not in {"", "0"}:
+    if SANITIZE:
         flags += [f"-fsanitize={SANITIZERS}", "-fno-sanitize-recover=all", "-g"]
     source, target = ROOT / "tests" / "c" / f"{name}.c", scratch() / name
     objects = core_objects(compiler, tuple(flags)).values()

@@ -15,6 +15,8 @@ from numpy.lib.stride_tricks import sliding_window_view
 import cconv
 from cconv import ndimage
 
+pytestmark = pytest.mark.usefixtures("core")
+
 Array = np.ndarray[Any, np.dtype[Any]]
 
 # Spatial shape, window, stride, padding, dilation; channels.
@@ -110,7 +112,7 @@ PIECES = [(600_001,), (3, 200_003), (2, 3, 100_003), (700, 31, 29), (1, 600_001,
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "float16"])
 @pytest.mark.parametrize("size", PIECES, ids=str)
-def test_mean_of_one_window_in_pieces(core: Any, size: Any, dtype: str) -> None:
+def test_mean_of_one_window_in_pieces(size: Any, dtype: str) -> None:
     """A huge window is taken in pieces, which no bit shows: term t goes to partial sum t mod 16."""
     x = np.random.default_rng(1).standard_normal(size).astype(dtype)
     sums = x.astype("float64" if dtype == "float64" else "float32").ravel()
