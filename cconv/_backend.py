@@ -49,6 +49,9 @@ class Backend(Protocol):
     def Plan(self) -> Callable[..., Plan]: ...
 
     @property
+    def AdaptivePool(self) -> Callable[..., Pool]: ...
+
+    @property
     def Pool(self) -> Callable[..., Pool]: ...
 
     def key(
@@ -84,10 +87,6 @@ class Backend(Protocol):
         before: Ints,
         after: Ints,
         threads: int,
-    ) -> None: ...
-
-    def pool_adaptive(
-        self, kind: str, input: Any, out: Any, indices: Any, p: float, threads: int
     ) -> None: ...
 
     def max_unpool(self, input: Any, indices: Any, out: Any, threads: int) -> None: ...

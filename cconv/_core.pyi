@@ -99,6 +99,28 @@ class Pool:
     def call(self, input: NDArray[Any], out: NDArray[Any] | None) -> NDArray[Any] | None:
         """Compute from an array with the header of the given one; None if `out` will not do."""
 
+class AdaptivePool:
+    """A pooling over as many windows as `out` counts, for arrays like these.
+
+    `axes` are as of a Plan, and `out_axes` say the same of `out` and indices; -1 stands for every
+    axis that there is not.
+    """
+
+    workspace_nbytes: int
+    def __init__(
+        self,
+        kind: str,
+        input: NDArray[Any],
+        out: NDArray[Any],
+        p: float,
+        threads: int,
+        axes: tuple[int, ...],
+        out_axes: tuple[int, ...],
+    ) -> None: ...
+    def run(self, input: NDArray[Any], out: NDArray[Any], indices: NDArray[Any] | None) -> None: ...
+    def call(self, input: NDArray[Any], out: NDArray[Any] | None) -> NDArray[Any] | None:
+        """Compute as a Pool does."""
+
 def key(
     input: Any,
     weight: Any,
@@ -123,14 +145,6 @@ def conv(
     padding: tuple[str, float],
     groups: int,
     activation: tuple[str | None, float, float],
-    threads: int,
-) -> None: ...
-def pool_adaptive(
-    kind: str,
-    input: NDArray[Any],
-    out: NDArray[Any],
-    indices: NDArray[Any] | None,
-    p: float,
     threads: int,
 ) -> None: ...
 def max_unpool(

@@ -80,11 +80,13 @@ cdef dict _ALGORITHMS = {
     "winograd": CCONV_ALGORITHM_WINOGRAD,
 }
 cdef tuple _AXES = (0, 1, 2, 3, 4)
-cdef cconv_tensor _NO_TENSOR = cconv_tensor(0, 0, 0, NULL, [0, 0, 0, 0, 0], [0, 0, 0, 0, 0])
 # Below it a call takes some microseconds, and to hand the interpreter to another thread as much.
 cdef double QUICK_OPERATIONS = 1e6
 cdef int QUICK_ELEMENTS = 4096
 cdef int QUICK_KERNEL = 16
+cdef enum:
+    QUICK_BYTES = 1 << 15  # of scratch on the stack, for such calls
+    MOST_AXES = 5
 cdef object _local = threading.local()
 cdef object _tell_of_fork = None
 cdef unsigned long _main_thread = 0
@@ -178,26 +180,6 @@ cdef class _Filter:
             status = cconv_filter_extreme(&self.params, &self.input, &self.out, &self.context,
                                           workspace, nbytes, &error)
         return _finish(status, &error, buffer)
-
-
-def pool_adaptive(kind, input, out, indices, p, threads):
-    cdef cconv_adaptive_params params
-    cdef cconv_tensor source, target, places
-    cdef cconv_tensor *places_or_null = NULL
-    cdef cconv_context context = _new_context(threads)
-    cdef cconv_error error = _new_error()
-    cdef cconv_status status
-    params.struct_size = sizeof(cconv_adaptive_params)
-    params.kind = _POOLS[kind]
-    params.p = p
-    _read(input, &source)
-    _read(out, &target)
-    if indices is not None:
-        _read(indices, &places)
-        places_or_null = &places
-    with nogil:
-        status = cconv_pool_adaptive(&params, &source, &target, places_or_null, &context, &error)
-    _check(status, &error)
 
 
 def max_unpool(input, indices, out, threads):
@@ -316,8 +298,8 @@ cdef int32_t _dtype(cnp.ndarray array) noexcept:
 
 cdef bint _is_plain(array):
     """Is it an array of a dtype that C knows, in this byte order and aligned, and no subclass?"""
-    return (cnp.PyArray_CheckExact(array) and _dtype(array) != 0 and cnp.PyArray_NDIM(array) <= 5
-            and cnp.PyArray_ISBEHAVED_RO(array))
+    return (cnp.PyArray_CheckExact(array) and _dtype(array) != 0
+            and cnp.PyArray_NDIM(array) <= MOST_AXES and cnp.PyArray_ISBEHAVED_RO(array))
 
 
 cdef int _copy(tuple values, int64_t *target) except -1:

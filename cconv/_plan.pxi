@@ -2,13 +2,19 @@
 
 cdef struct _Images:
     int rank, out_rank, out_type
-    int axes[5]
-    cnp.npy_intp out_shape[5]
+    int axes[MOST_AXES]
+    cnp.npy_intp out_shape[MOST_AXES]
 
 
 cdef struct _Tensors:
     cconv_tensor input, weight, bias, residual, out
     cconv_conv_tensors all
+
+
+cdef struct _Header:
+    int32_t dtype, rank
+    cnp.npy_intp shape[MOST_AXES]
+    cnp.npy_intp stride[MOST_AXES]
 
 
 cdef class Plan:
@@ -38,7 +44,7 @@ cdef class Plan:
             status = create(&params, &t.all, &self.context, &allocator, &self.plan, &error)
         _check(status, &error)
         cdef cconv_plan_info info = _describe(self.plan)
-        self.quick = info.operations < QUICK_OPERATIONS
+        self.quick = info.operations < QUICK_OPERATIONS and info.workspace <= QUICK_BYTES
         if self.quick:
             self.context.poll = NULL  # over before anybody could stop it
         self.workspace_nbytes = info.workspace
@@ -84,15 +90,15 @@ cdef class Plan:
                      bint quick) except -1:
         cdef cconv_error error = _new_error()
         cdef cconv_status status
+        cdef char few[QUICK_BYTES]
+        if quick:
+            return _check(cconv_plan_execute(self.plan, tensors, &self.context, few, nbytes,
+                                             &error), &error)
         buffer = _take_buffer(nbytes)
         cdef void *workspace = cnp.PyArray_DATA(buffer)
-        if quick:
+        with nogil:
             status = cconv_plan_execute(self.plan, tensors, &self.context, workspace, nbytes,
                                         &error)
-        else:
-            with nogil:
-                status = cconv_plan_execute(self.plan, tensors, &self.context, workspace, nbytes,
-                                            &error)
         return _finish(status, &error, buffer)
 
     def info(self):
@@ -112,14 +118,59 @@ cdef class Plan:
         }
 
 
-cdef class Pool:
-    """A pooling whose arguments are resolved; _core.pyi says of what."""
+cdef class _AnyPool:
+    """What all pools have; a kind of them says how it computes."""
 
-    cdef cconv_pool_params params
     cdef cconv_context context
     cdef readonly size_t workspace_nbytes
     cdef bint quick
-    cdef _Images images
+    cdef _Images images, results
+
+    cdef int remember(self, input, out, threads, axes, out_axes, bint quick) except -1:
+        _remember(&self.images, axes, out)
+        _remember(&self.results, out_axes, out)
+        self.context = _new_context(threads)
+        self.quick = (quick and cnp.PyArray_SIZE(input) < QUICK_ELEMENTS
+                      and cnp.PyArray_SIZE(out) < QUICK_ELEMENTS)
+        return 0
+
+    cdef cconv_status compute(self, const cconv_tensor *source, const cconv_tensor *target,
+                              const cconv_tensor *places, void *workspace,
+                              cconv_error *error) noexcept nogil:
+        return CCONV_UNSUPPORTED
+
+    def run(self, input, out, indices):
+        cdef cconv_error error = _new_error()
+        cdef cconv_tensor source, target, places
+        cdef cconv_tensor *places_or_null = _read_images(indices, &self.results, &places)
+        cdef cconv_status status
+        cdef char few[QUICK_BYTES]
+        _read_images(input, &self.images, &source)
+        _read_images(out, &self.results, &target)
+        if self.quick and self.workspace_nbytes <= QUICK_BYTES:
+            return _check(self.compute(&source, &target, places_or_null, few, &error), &error)
+        buffer = _take_buffer(self.workspace_nbytes)
+        cdef void *workspace = cnp.PyArray_DATA(buffer)
+        with nogil:
+            status = self.compute(&source, &target, places_or_null, workspace, &error)
+        return _finish(status, &error, buffer)
+
+    def call(self, input, out):
+        cdef cconv_tensor source, target
+        result = _new_result(&self.images) if out is None else out
+        if out is not None:
+            _read_images(input, &self.images, &source)
+            _read_images(out, &self.results, &target)
+            if not cnp.PyArray_ISWRITEABLE(out) or cconv_tensors_overlap(&source, &target):
+                return None
+        self.run(input, result, None)
+        return result
+
+
+cdef class Pool(_AnyPool):
+    """A pooling whose arguments are resolved; _core.pyi says of what."""
+
+    cdef cconv_pool_params params
 
     def __cinit__(self, kind, input, out, indices, kernel, stride, dilation, before, after,
                   ceil_mode, count_include_pad, divisor, p, threads, axes):
@@ -132,59 +183,59 @@ cdef class Pool:
         self.params.p = p
         self.params.divisor = divisor
         _copy_window(kernel, stride, dilation, before, after, &self.params)
-        self.context = _new_context(threads)
-        _remember(&self.images, axes, out)
-        self.quick = (cnp.PyArray_SIZE(input) < QUICK_ELEMENTS
-                      and cnp.PyArray_SIZE(out) < QUICK_ELEMENTS
-                      and max(kernel) < QUICK_KERNEL)
+        self.remember(input, out, threads, axes, axes, max(kernel) < QUICK_KERNEL)
         _check(cconv_pool_workspace(
             &self.params, _read_images(input, &self.images, &source),
-            _read_images(out, &self.images, &target), _read_images(indices, &self.images, &places),
-            &self.context, &self.workspace_nbytes, &error), &error)
+            _read_images(out, &self.results, &target),
+            _read_images(indices, &self.results, &places), &self.context, &self.workspace_nbytes,
+            &error), &error)
 
-    def run(self, input, out, indices):
-        cdef cconv_error error = _new_error()
-        cdef cconv_tensor source, target, places
-        cdef cconv_tensor *places_or_null
-        cdef cconv_status status
-        _read_images(input, &self.images, &source)
-        _read_images(out, &self.images, &target)
-        places_or_null = _read_images(indices, &self.images, &places)
-        buffer = _take_buffer(self.workspace_nbytes)
-        cdef void *workspace = cnp.PyArray_DATA(buffer)
-        if self.quick:
-            status = cconv_pool(&self.params, &source, &target, places_or_null, &self.context,
-                                workspace, self.workspace_nbytes, &error)
-        else:
-            with nogil:
-                status = cconv_pool(&self.params, &source, &target, places_or_null, &self.context,
-                                    workspace, self.workspace_nbytes, &error)
-        return _finish(status, &error, buffer)
+    cdef cconv_status compute(self, const cconv_tensor *source, const cconv_tensor *target,
+                              const cconv_tensor *places, void *workspace,
+                              cconv_error *error) noexcept nogil:
+        return cconv_pool(&self.params, source, target, places, &self.context, workspace,
+                          self.workspace_nbytes, error)
 
-    def call(self, input, out):
-        cdef cconv_tensor source, target
-        result = _new_result(&self.images) if out is None else out
-        if out is not None:
-            _read_images(input, &self.images, &source)
-            _read_images(out, &self.images, &target)
-            if not cnp.PyArray_ISWRITEABLE(out) or cconv_tensors_overlap(&source, &target):
-                return None
-        self.run(input, result, None)
-        return result
+
+cdef class AdaptivePool(_AnyPool):
+    """A pooling over windows that the output counts; _core.pyi says of what."""
+
+    cdef cconv_adaptive_params params
+
+    def __cinit__(self, kind, input, out, p, threads, axes, out_axes):
+        self.params.struct_size = sizeof(cconv_adaptive_params)
+        self.params.kind = _POOLS[kind]
+        self.params.p = p
+        self.remember(input, out, threads, axes, out_axes, True)
+
+    cdef cconv_status compute(self, const cconv_tensor *source, const cconv_tensor *target,
+                              const cconv_tensor *places, void *workspace,
+                              cconv_error *error) noexcept nogil:
+        return cconv_pool_adaptive(&self.params, source, target, places, &self.context, error)
 
 
 def key(input, weight, bias, residual, out, literals, numbers):
-    cdef cconv_tensor headers[5]
-    for index, array in enumerate((input, weight, bias, residual, out)):
-        headers[index] = _NO_TENSOR
-        if array is not None:
-            if not _is_plain(array):
-                return None
-            _read(array, &headers[index])
-            headers[index].data = NULL
+    headers = (_header(input), _header(weight), _header(bias), _header(residual), _header(out))
+    for header in headers:
+        if header is None:
+            return None
     if not (_are_literals(literals, False) and _are_literals(numbers, True)):
         return None
-    return (<char *>headers)[:sizeof(headers)], literals, numbers
+    return headers, literals, numbers
+
+
+cdef _header(array):
+    """What tells a plain array from others but for its data, in bytes; None for any other."""
+    cdef _Header header
+    if array is None:
+        return b""
+    if not _is_plain(array):
+        return None
+    header.dtype, header.rank = _dtype(array), cnp.PyArray_NDIM(array)
+    for axis in range(MOST_AXES):
+        header.shape[axis] = cnp.PyArray_DIM(array, axis) if axis < header.rank else 0
+        header.stride[axis] = cnp.PyArray_STRIDE(array, axis) if axis < header.rank else 0
+    return (<char *>&header)[:sizeof(header)]
 
 
 cdef bint _are_literals(tuple values, floats):
@@ -264,10 +315,10 @@ cdef int _copy_window(kernel, stride, dilation, before, after, cconv_pool_params
 cdef int _remember(_Images *images, tuple axes, cnp.ndarray out) except -1:
     """Keep which axes images have, and what to make for a result."""
     images.rank = len(axes)
-    for axis, source in enumerate(axes[:5]):
+    for axis, source in enumerate(axes[:MOST_AXES]):
         images.axes[axis] = source
     images.out_type = cnp.PyArray_TYPE(out)
-    images.out_rank = min(cnp.PyArray_NDIM(out), 5)
+    images.out_rank = min(cnp.PyArray_NDIM(out), MOST_AXES)
     for axis in range(images.out_rank):
         images.out_shape[axis] = cnp.PyArray_DIM(out, axis)
     return 0

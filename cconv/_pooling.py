@@ -1,4 +1,4 @@
-"""The way of a pool with windows: what the functions of all kinds share.
+"""The way of a pool: what the functions of all kinds share.
 
 A call like an earlier one takes the short way: its key finds the pool, which runs.  Any other is
 checked and resolved first.
@@ -12,12 +12,24 @@ from typing import Any, NamedTuple, SupportsIndex
 import numpy as np
 
 from cconv import _arguments, _arrays, _cache, _dtypes, _threads
-from cconv._arguments import Array, PoolArguments
-from cconv._backend import backend
+from cconv._arguments import Array, IndexArray, PoolArguments
+from cconv._arrays import Order
+from cconv._backend import Pool, backend
+from cconv._check import Shape
 from cconv._signatures import Indexed
 
 
 class Pooling(NamedTuple):
+    """A call whose arguments are checked."""
+
+    shape: Shape  # of the result
+    dtype: np.dtype[Any]
+    order: Order
+    make: Callable[[Array, IndexArray | None, int], Pool]  # of result, indices and threads
+    indexed: bool = False
+
+
+class Value(NamedTuple):
     """What is asked of every window."""
 
     kind: str
@@ -30,18 +42,17 @@ class Pooling(NamedTuple):
 
 def call(
     function: str,
-    rank: int,
     input: Any,
-    where: PoolArguments,
-    more: tuple[Any, ...],
+    arguments: tuple[Any, ...],
     out: Array | None,
     threads: SupportsIndex | None,
     resolve: Callable[[Array], Pooling],
+    numbers: tuple[Any, ...] = (),
 ) -> Array | Indexed:
-    """Pool; `more` are the arguments that `resolve` looks at, given the input as an array."""
+    """Pool; `resolve` checks `arguments` and `numbers`, which may be floats, given the input."""
     count = _threads.current() if threads is None else threads
-    literals = (function, count, *map(_literal, where), *map(_literal, more))
-    key = backend.key(input, None, None, None, out, literals, ())
+    literals = (function, count, *map(_literal, arguments))
+    key = backend.key(input, None, None, None, out, literals, numbers)
     recent = None if key is None else _cache.recent.pools.get(key)
     if recent is not None:
         try:
@@ -50,14 +61,12 @@ def call(
             result = None  # the long way tells of what
         if result is not None:
             return result
-    return _long(function, rank, input, where, out, threads, resolve, key)
+    return _long(function, input, out, threads, resolve, key)
 
 
 def _long(
     function: str,
-    rank: int,
     input: Any,
-    where: PoolArguments,
     out: Array | None,
     threads: SupportsIndex | None,
     resolve: Callable[[Array], Pooling],
@@ -66,25 +75,36 @@ def _long(
     """Check, resolve, pool, and remember what a call like this needs."""
     x = _arrays.operand(function, "input", input)
     given = resolve(x)
-    geometry = _arguments.pool_geometry(function, rank, x.shape, where)
     count = _threads.resolve(function, threads)
-    last, shape = geometry.channels_last, geometry.output_shape
-    order = _arrays.order(x, rank, last)
     places = None
     if given.indexed:
-        places = _arrays.allocate(function, "the indices", shape, _dtypes.INT64, order)
+        what = (function, "the indices", given.shape, _dtypes.INT64, given.order)
+        places = _arrays.allocate(*what)
 
     def compute(result: Array) -> None:
-        how = (bool(where.ceil_mode), given.count_include_pad, given.divisor, given.p, count)
-        axes = _arrays.image_axes(x.ndim, rank, last)
-        pool = backend.Pool(given.kind, x, result, places, *geometry.windows, *how, axes=axes)
+        pool = given.make(result, places, count)
         pool.run(x, result, places)
         lasts = out is result or (out is None and result.flags.c_contiguous)
         if key is not None and places is None and lasts:
             _cache.remember(_cache.recent.pools, key, pool)
 
-    values = _arrays.deliver(function, out, shape, given.dtype, (x,), compute, order)
+    how = (given.shape, given.dtype, (x,), compute, given.order)
+    values = _arrays.deliver(function, out, *how)
     return values if places is None else (values, places)
+
+
+def windows(function: str, rank: int, x: Array, where: PoolArguments, value: Value) -> Pooling:
+    """A pool over windows of one size."""
+    geometry = _arguments.pool_geometry(function, rank, x.shape, where)
+    last = geometry.channels_last
+
+    def make(result: Array, places: IndexArray | None, threads: int) -> Pool:
+        how = (bool(where.ceil_mode), value.count_include_pad, value.divisor, value.p, threads)
+        axes = _arrays.image_axes(x.ndim, rank, last)
+        return backend.Pool(value.kind, x, result, places, *geometry.windows, *how, axes=axes)
+
+    order = _arrays.order(x, rank, last)
+    return Pooling(geometry.output_shape, value.dtype, order, make, value.indexed)
 
 
 def _literal(value: Any) -> Any:

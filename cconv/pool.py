@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 
 from cconv import _check, _dtypes, _pooling
 from cconv._arguments import Array, Ints, Padding, PoolArguments
-from cconv._pooling import Pooling
+from cconv._pooling import Pooling, Value
 from cconv._signatures import Indexed, extreme_pool
 
 
@@ -508,10 +508,10 @@ def _extreme(
 
     def resolve(x: Array) -> Pooling:
         indexed = _check.flag(function, "return_indices", return_indices)
-        return Pooling(kind, x.dtype, indexed=indexed)
+        value = Value(kind, x.dtype, indexed=indexed)
+        return _pooling.windows(function, rank, x, where, value)
 
-    more = (return_indices,)
-    return _pooling.call(function, rank, input, where, more, out, threads, resolve)
+    return _pooling.call(function, input, (*where, return_indices), out, threads, resolve)
 
 
 def _average(
@@ -530,7 +530,8 @@ def _average(
         divisor = 0
         if divisor_override is not None:
             divisor = _check.integer(function, "divisor_override", divisor_override, least=1)
-        return Pooling("avg", _dtypes.of_average(x.dtype), include_pad, divisor)
+        value = Value("avg", _dtypes.of_average(x.dtype), include_pad, divisor)
+        return _pooling.windows(function, rank, x, where, value)
 
-    more = (count_include_pad, divisor_override)
-    return cast(Array, _pooling.call(function, rank, input, where, more, out, threads, resolve))
+    arguments = (*where, count_include_pad, divisor_override)
+    return cast(Array, _pooling.call(function, input, arguments, out, threads, resolve))

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import SupportsIndex
+from typing import Any, SupportsIndex, cast
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from cconv import _arguments, _arrays, _check, _dtypes, _threads
-from cconv._arguments import Array, OutputSize
-from cconv._backend import backend
+from cconv import _arguments, _arrays, _check, _dtypes, _pooling
+from cconv._arguments import Array, IndexArray, OutputSize
+from cconv._backend import Pool, backend
+from cconv._pooling import Pooling
 from cconv._signatures import Indexed, adaptive_pool
 
 
@@ -401,8 +402,7 @@ def global_lp_pool(
     >>> cconv.global_lp_pool(np.array([[[3.0, -4.0, 0.0], [1.0, 2.0, 2.0]]]), keepdims=False)
     array([[5., 3.]])
     """
-    norm = _arguments.norm("global_lp_pool", "p", p)
-    return _global("global_lp_pool", "lp", input, norm, keepdims, layout, out, threads)
+    return _global("global_lp_pool", "lp", input, p, keepdims, layout, out, threads)
 
 
 def _average(
@@ -414,16 +414,13 @@ def _average(
     threads: SupportsIndex | None,
 ) -> Array:
     function = f"adaptive_avg_pool{rank}d"
-    x = _arrays.operand(function, "input", input)
-    last, shape = _arguments.adaptive_shape(function, rank, x.shape, output_size, layout)
-    count = _threads.resolve(function, threads)
 
-    def compute(result: Array) -> None:
-        images, results = (_arrays.images(a, rank, last) for a in (x, result))
-        backend.pool_adaptive("avg", images, results, None, 0.0, count)
+    def resolve(x: Array) -> Pooling:
+        dtype = _dtypes.of_average(x.dtype)
+        return _adaptive(function, rank, "avg", x, output_size, layout, dtype)
 
-    dtype, order = _dtypes.of_average(x.dtype), _arrays.order(x, rank, last)
-    return _arrays.deliver(function, out, shape, dtype, (x,), compute, order)
+    arguments = (output_size, layout)
+    return cast(Array, _pooling.call(function, input, arguments, out, threads, resolve))
 
 
 def _greatest(
@@ -436,21 +433,32 @@ def _greatest(
     threads: SupportsIndex | None,
 ) -> Array | Indexed:
     function = f"adaptive_max_pool{rank}d"
-    x = _arrays.operand(function, "input", input)
+
+    def resolve(x: Array) -> Pooling:
+        pooling = _adaptive(function, rank, "max", x, output_size, layout, x.dtype)
+        indexed = _check.flag(function, "return_indices", return_indices)
+        return pooling._replace(indexed=indexed)
+
+    arguments = (output_size, layout, return_indices)
+    return _pooling.call(function, input, arguments, out, threads, resolve)
+
+
+def _adaptive(
+    function: str,
+    rank: int,
+    kind: str,
+    x: Array,
+    output_size: OutputSize,
+    layout: str,
+    dtype: np.dtype[Any],
+) -> Pooling:
     last, shape = _arguments.adaptive_shape(function, rank, x.shape, output_size, layout)
-    indexed = _check.flag(function, "return_indices", return_indices)
-    count = _threads.resolve(function, threads)
-    order = _arrays.order(x, rank, last)
-    places = None
-    if indexed:
-        places = _arrays.allocate(function, "the indices", shape, _dtypes.INT64, order)
+    axes = _arrays.image_axes(x.ndim, rank, last)
 
-    def compute(result: Array) -> None:
-        images, results, indices = (_arrays.images(a, rank, last) for a in (x, result, places))
-        backend.pool_adaptive("max", images, results, indices, 0.0, count)
+    def make(result: Array, places: IndexArray | None, threads: int) -> Pool:
+        return backend.AdaptivePool(kind, x, result, 0.0, threads, axes, axes)
 
-    values = _arrays.deliver(function, out, shape, x.dtype, (x,), compute, order)
-    return values if places is None else (values, places)
+    return Pooling(shape, dtype, _arrays.order(x, rank, last), make)
 
 
 def _global(
@@ -463,22 +471,23 @@ def _global(
     out: Array | None,
     threads: SupportsIndex | None,
 ) -> Array:
-    x = _arrays.operand(function, "input", input)
-    _check.spatial_rank(function, "input.shape", x.shape)
-    rank = x.ndim - 2
-    last, batch = _arguments.images_shape(function, "input.shape", x.shape, rank, layout)
-    _check.no_empty_axis(function, x.shape, batch[2:])
-    kept = (1,) * rank if _check.flag(function, "keepdims", keepdims) else None
-    shape = batch[:2] if kept is None else _arguments.in_layout(last, batch[:1], batch[1], kept)
-    count = _threads.resolve(function, threads)
+    def resolve(x: Array) -> Pooling:
+        _check.spatial_rank(function, "input.shape", x.shape)
+        rank = x.ndim - 2
+        last, batch = _arguments.images_shape(function, "input.shape", x.shape, rank, layout)
+        _check.no_empty_axis(function, x.shape, batch[2:])
+        kept = _check.flag(function, "keepdims", keepdims)
+        places = (1,) * rank
+        shape = _arguments.in_layout(last, batch[:1], batch[1], places) if kept else batch[:2]
+        norm = _arguments.norm(function, "p", p) if kind == "lp" else 0.0
+        axes = _arrays.image_axes(x.ndim, rank, last)
+        out_axes = axes if kept else (0, 1, *(-1,) * rank)
 
-    def compute(result: Array) -> None:
-        results = (
-            result[(..., *(np.newaxis,) * rank)]
-            if kept is None
-            else _arrays.images(result, rank, last)
-        )
-        backend.pool_adaptive(kind, _arrays.images(x, rank, last), results, None, p, count)
+        def make(result: Array, places: IndexArray | None, threads: int) -> Pool:
+            return backend.AdaptivePool(kind, x, result, norm, threads, axes, out_axes)
 
-    dtype = x.dtype if kind == "max" else _dtypes.of_average(x.dtype)
-    return _arrays.deliver(function, out, shape, dtype, (x,), compute)
+        dtype = x.dtype if kind == "max" else _dtypes.of_average(x.dtype)
+        return Pooling(shape, dtype, None, make)
+
+    given = (function, input, (keepdims, layout), out, threads, resolve)
+    return cast(Array, _pooling.call(*given, numbers=(p,)))

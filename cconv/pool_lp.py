@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 
 from cconv import _arguments, _dtypes, _pooling
 from cconv._arguments import Array, Ints, Padding, PoolArguments
-from cconv._pooling import Pooling
+from cconv._pooling import Pooling, Value
 
 
 def lp_pool2d(
@@ -172,7 +172,8 @@ def _norm(
 
     def resolve(x: Array) -> Pooling:
         p = _arguments.norm(function, "norm_type", norm_type)
-        return Pooling("lp", _dtypes.of_average(x.dtype), p=p)
+        value = Value("lp", _dtypes.of_average(x.dtype), p=p)
+        return _pooling.windows(function, rank, x, where, value)
 
-    more = (norm_type,)
-    return cast(Array, _pooling.call(function, rank, input, where, more, out, threads, resolve))
+    given = (function, input, tuple(where), out, threads, resolve)
+    return cast(Array, _pooling.call(*given, numbers=(norm_type,)))

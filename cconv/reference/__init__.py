@@ -9,13 +9,14 @@ from collections.abc import Callable
 
 from cconv.reference.conv import conv
 from cconv.reference.filter import filter_extreme
-from cconv.reference.plan import Plan, Pool, key
+from cconv.reference.plan import AdaptivePool, Plan, Pool, key
 from cconv.reference.pool import pool
 from cconv.reference.pool_adaptive import pool_adaptive
 from cconv.reference.unfold import fold, unfold
 from cconv.reference.unpool import max_unpool
 
 __all__ = [
+    "AdaptivePool",
     "Plan",
     "Pool",
     "conv",

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from cconv.reference.conv import conv
 from cconv.reference.conv_transpose import conv_transpose
 from cconv.reference.pool import pool
+from cconv.reference.pool_adaptive import pool_adaptive
 
 
 class Plan:
@@ -102,6 +103,33 @@ class Pool:
         """Leave it to `run`: there is no short way here."""
 
 
+class AdaptivePool:
+    """What `_core.AdaptivePool` is, without any speed."""
+
+    workspace_nbytes = 0
+
+    def __init__(
+        self,
+        kind: str,
+        input: NDArray[Any],
+        out: NDArray[Any],
+        p: float,
+        threads: int,
+        axes: tuple[int, ...],
+        out_axes: tuple[int, ...],
+    ) -> None:
+        del input, out, threads
+        self._kind, self._p, self._axes, self._out_axes = kind, p, axes, out_axes
+
+    def run(self, input: Any, out: Any, indices: Any) -> None:
+        """Compute."""
+        result, places = (_images(array, self._out_axes) for array in (out, indices))
+        pool_adaptive(self._kind, _images(input, self._axes), result, places, self._p, 1)
+
+    def call(self, input: Any, out: Any) -> None:
+        """Leave it to `run`: there is no short way here."""
+
+
 def key(
     input: Any,
     weight: Any,
@@ -118,6 +146,5 @@ def _images(array: Any, axes: tuple[int, ...]) -> Any:
     """A view (n, c, *spatial); of None, None."""
     if array is None:
         return None
-    if axes[0] >= 0:
-        return array.transpose(axes)
-    return array.transpose(axes[1:])[np.newaxis]
+    view = array.transpose([axis for axis in axes if axis >= 0])
+    return view[tuple(np.newaxis if axis < 0 else slice(None) for axis in axes)]
