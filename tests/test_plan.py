@@ -435,3 +435,40 @@ def test_a_pool_like_an_earlier_one() -> None:
         assert_same_bits(target, expected)
     flags = (cconv.max_pool2d(x, 2, return_indices=flag) for flag in (False, True, False))
     assert [type(result) for result in flags] == [np.ndarray, tuple, np.ndarray]
+
+
+@pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
+@pytest.mark.parametrize(
+    ("function", "keywords"),
+    [
+        (cconv.adaptive_avg_pool2d, {"output_size": (4, None)}),
+        (cconv.adaptive_max_pool2d, {"output_size": 3}),
+        (cconv.global_avg_pool, {}),
+        (cconv.global_avg_pool, {"keepdims": False}),
+        (cconv.global_max_pool, {"keepdims": False}),
+        (cconv.global_lp_pool, {"p": 3}),
+        (cconv.global_lp_pool, {"p": 0.5}),
+    ],
+)
+def test_an_adaptive_pool_like_an_earlier_one(function: Any, keywords: Any, layout: str) -> None:
+    keywords = keywords | {"layout": layout}
+    cconv.release_workspace()
+    for x in (normal(2, 3, 9, 8), normal(2, 3, 9, 8)):
+        expected = function(x.view(Unknown), **keywords)
+        out = np.empty_like(expected)
+        for _ in range(2):
+            assert_same_bits(function(x, **keywords), expected)
+            assert function(x, **keywords, out=out) is out
+            assert_same_bits(out, expected)
+        if "keepdims" in keywords:
+            with pytest.raises(TypeError, match="keepdims"):
+                function(x, **keywords | {"keepdims": 0})
+    memory = np.concatenate([x.ravel(), np.zeros(expected.size, "f4")])
+    source = memory[: x.size].reshape(x.shape)
+    target = memory[x.size - 1 :][: expected.size].reshape(expected.shape)  # shares one element
+    for _ in range(2):
+        memory[: x.size] = x.ravel()
+        assert_same_bits(function(source, **keywords, out=target), expected)
+    if function is cconv.adaptive_max_pool2d:
+        flags = (function(x, **keywords, return_indices=flag) for flag in (False, True, False))
+        assert [type(result) for result in flags] == [np.ndarray, tuple, np.ndarray]
