@@ -168,3 +168,42 @@ def test_whole_planes(images: Any, size: Any, dtype: str) -> None:
                     for threads in (1, 3):
                         y = pool(layout[:, place], threads=threads)
                         assert_same_bits(y, expected[:, place])
+
+
+NARROW = [
+    ((9, 7), 37, {"kernel_size": 3, "padding": 1}),
+    ((14, 28), 19, {"kernel_size": 2, "stride": 2}),
+    ((13, 20), 33, {"kernel_size": (5, 4), "padding": (2, 1), "dilation": (1, 2)}),
+    (
+        (35, 23),
+        18,
+        {"kernel_size": 3, "stride": 2, "padding": ((0, 1), (2, -1)), "ceil_mode": True},
+    ),
+    ((40, 6), 40, {"kernel_size": (11, 2), "stride": (1, 3), "padding": (4, 0)}),
+    ((4, 5, 9), 17, {"kernel_size": (3, 2, 3), "stride": (1, 2, 1), "padding": (2, 0, 1)}),
+    ((11,), 50, {"kernel_size": 4, "padding": 2}),
+]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("case", NARROW, ids=str)
+@pytest.mark.parametrize("kind", ["max_pool", "min_pool", "avg_pool", "lp_pool"])
+def test_many_narrow_planes(kind: str, case: Any, dtype: str) -> None:
+    """A lane for each plane, or for each element of a row: the same bits."""
+    size, channels, keywords = case
+    function = getattr(cconv, f"{kind}{len(size)}d")
+    keywords = keywords | ({"norm_type": 3} if kind == "lp_pool" else {})
+    x = np.random.default_rng(2).standard_normal((2, channels, *size)).astype(dtype)
+    x.flat[[5, 77]] = np.nan, np.inf
+    planes = x.reshape(-1, 1, 1, *size)
+    expected = np.concatenate([function(plane, **keywords) for plane in planes])
+    moved = np.stack([x, x])[1, :, ::-1]
+    gaps = np.zeros((2, channels, *size[:-1], size[-1] + 3), dtype)[..., 1:-2]
+    gaps[...] = x
+    for threads in (1, 2, 3):
+        y = function(x, **keywords, threads=threads)
+        assert_same_bits(y.reshape(expected.shape), expected)
+        assert_same_bits(function(gaps, **keywords, threads=threads), y)
+        assert_same_bits(function(moved, **keywords, threads=threads), y[:, ::-1])
+        out = np.zeros((*y.shape[:-1], y.shape[-1] + 2), dtype)[..., 2:]
+        assert_same_bits(function(x, **keywords, threads=threads, out=out), y)

@@ -36,7 +36,9 @@ typedef struct cc_windows {
 
   /* What cconv_windows_prepare makes of it; sizes in elements unless it says bytes. */
   int64_t element;                         /* bytes */
-  int64_t group;                           /* channels whose elements lie together: 1, or all of them */
+  int64_t group;                           /* channels whose elements lie together: 1, or all of them; or with */
+  bool lanes;                              /* a vector of planes, which are brought to lie so, and count as one */
+  int64_t channels;                        /* planes, but with lanes, each for itself */
   int64_t planes, images;                  /* planes follow each other at equal distance, images need not */
   int64_t plane[2], image[2];              /* bytes from one to the next, of the input and of the output */
   bool staged;                             /* rows are packed first: they do not lie in memory as they are computed */
@@ -70,6 +72,7 @@ cconv_status cconv_windows_run(cc_windows *w, const cconv_context *context, char
 
 typedef struct cc_windows_block {
   int64_t image, plane, planes; /* of the first plane; planes */
+  int64_t channels;             /* with lanes those of the plane */
   int64_t od;
   int64_t row, rows, column, columns; /* outputs */
   int64_t extent;                     /* columns of the slab */
