@@ -26,9 +26,13 @@ recent = _Recent()
 
 
 def remember(kept: dict[Key, Any], key: Key, value: Any) -> None:
-    """Keep a plan or a pool for calls to come, in the place of the oldest if there are too many."""
-    if len(kept) >= MOST:
-        del kept[next(iter(kept))]
+    """Keep a plan or a pool for calls to come, in the place of the oldest if there are too many.
+
+    A signal's handler may call cconv, which comes here, between any two of these lines.
+    """
+    oldest = list(kept)  # at once: an iterator would not outlive a change
+    if len(oldest) >= MOST:
+        kept.pop(oldest[0], None)
     kept[key] = value
 
 

@@ -45,8 +45,6 @@ cdef class Plan:
         _check(status, &error)
         cdef cconv_plan_info info = _describe(self.plan)
         self.quick = info.operations < QUICK_OPERATIONS and info.workspace <= QUICK_BYTES
-        if self.quick:
-            self.context.poll = NULL  # over before anybody could stop it
         self.workspace_nbytes = info.workspace
 
     def __dealloc__(self):
@@ -90,10 +88,13 @@ cdef class Plan:
                      bint quick) except -1:
         cdef cconv_error error = _new_error()
         cdef cconv_status status
+        cdef cconv_context context
         cdef char few[QUICK_BYTES]
         if quick:
-            return _check(cconv_plan_execute(self.plan, tensors, &self.context, few, nbytes,
-                                             &error), &error)
+            context = self.context
+            context.poll = NULL  # over before anybody could stop it; another batch may not be
+            return _check(cconv_plan_execute(self.plan, tensors, &context, few, nbytes, &error),
+                          &error)
         buffer = _take_buffer(nbytes)
         cdef void *workspace = cnp.PyArray_DATA(buffer)
         with nogil:

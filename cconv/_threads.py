@@ -159,7 +159,8 @@ def _forked_before() -> bool:
 def _warn_of_fork() -> None:
     """Say, at the line outside cconv that made the call, why it ran on one thread."""
     level, frame = 1, sys._getframe()
-    while frame.f_back and frame.f_globals["__name__"].startswith("cconv."):
+    # A caller's code need have no name: that of exec() has none.
+    while frame.f_back and frame.f_globals.get("__name__", "").startswith("cconv."):
         level, frame = level + 1, frame.f_back
     warnings.warn(
         "cconv runs on one thread in this process, because it was forked from one that had OpenMP "

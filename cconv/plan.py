@@ -286,7 +286,9 @@ def _explain(
     kind = "transposed convolution" if conv.transposed else "convolution"
     blocks, block = info["blocks"], info["block"]
     count = blocks[0] * blocks[1] * blocks[2]
-    phases = f", as {info['phases']} convolutions, one a phase of the stride" * conv.transposed
+    phases = ""
+    if info["phases"] > 1:
+        phases = f", as {info['phases']} convolutions, one a phase of the stride"
     pieces = "whole" if info["chunks"] == 1 else f"in {info['chunks']} pieces that fit the cache"
     shapes = f"{input_shape} by {weight_shape} -> {conv.geometry.output_shape}"
     moved = _amount(info["bytes"], 1024, "B")

@@ -154,6 +154,18 @@ def test_ctrl_c_ends_a_call(name: str) -> None:
         assert max(seconds) < LIMIT * SLACK
 
 
+@pytest.mark.parametrize("made_for", [0, 1])
+def test_ctrl_c_ends_a_call_of_a_plan_for_a_smaller_batch(made_for: int) -> None:
+    """A call of the batch it was made for is over before anybody could stop it."""
+    code = f"""
+    shape, steps = (2_000_000, 8, 8, 8), (0, 256, 32, 4)
+    out = np.lib.stride_tricks.as_strided(full(8, 8, 8), shape, steps)  # one image again and again
+    plan = cconv.ConvPlan(full(8, 8, 3, 3), padding=1, input_shape=({made_for}, 8, 8, 8), threads=1)
+    print(interrupted(0.1, lambda: plan(many(shape[0], 8, 8, 8), out=out)))
+    """
+    assert float(run(code)) < 5 * LIMIT  # it would go on for seconds
+
+
 def test_interrupted_calls_leave_no_memory() -> None:
     code = """
     def some(count):

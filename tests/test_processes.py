@@ -108,6 +108,11 @@ WARNINGS = {
     ),
     "in a child of a silent child": "assert forked(lambda: forked(lambda: len(warned()) == 1))",
     "in a thread of a child": "assert forked(lambda: in_thread(lambda: len(warned()) == 1))",
+    "in code without a name": (
+        "text = 'cconv.conv2d(x, w, threads=3, algorithm=\"direct\")';"
+        "body = lambda: exec(text, dict(cconv=cconv, x=x, w=w)) is None;"
+        "assert forked(lambda: len(warned(body)) == 1)"
+    ),
     "with the default count": "assert forked(lambda: len(warned(lambda: right(None))) == 1)",
 }
 
