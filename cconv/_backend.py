@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
+from cconv import _openmp as _openmp  # before the core
 from cconv._version import __version__
 
 REMEDY = (

@@ -14,13 +14,12 @@ import os
 import re
 import sys
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ContextDecorator
 from contextvars import ContextVar
 from pathlib import Path, PurePosixPath
 from typing import Any, SupportsIndex
 
-from cconv import _check
+from cconv import _check, _openmp
 from cconv._backend import backend
 
 MOST = 2**31 - 1  # the C core counts threads in an int
@@ -28,16 +27,14 @@ MOST = 2**31 - 1  # the C core counts threads in an int
 # Where one of these is set, OpenMP ties threads to processors, among them the one that calls: its
 # mask is then one place of many.  OpenMP counted the processors before it did so.
 _BINDING = ("OMP_PROC_BIND", "OMP_PLACES", "GOMP_CPU_AFFINITY", "KMP_AFFINITY")
-_RUNTIME = re.compile(r"lib(gomp|omp|iomp)\d*\b.*")
-_FORKED = 0x40  # PF_FORKNOEXEC among the kernel's flags of a process
 
-_in_context: ContextVar[int | None] = ContextVar("cconv_num_threads", default=None)
+_in_context: ContextVar[tuple[int, ...]] = ContextVar("cconv_num_threads", default=())
 _in_process: int | None = None
 _in_environment: int | None = None  # these three are known when `_processors` is not 0
 _affinity: int | None = None
 _quota: int | None = None
 _processors = 0
-_openmp = backend.max_threads
+_most_of_openmp = backend.max_threads
 
 
 def resolve(function: str, threads: SupportsIndex | None) -> int:
@@ -47,7 +44,8 @@ def resolve(function: str, threads: SupportsIndex | None) -> int:
 
 def current() -> int:
     """The thread count of a call that was given none."""
-    return _in_context.get() or _in_process or default()
+    counts = _in_context.get()  # of the `with` statements around
+    return counts[-1] if counts else _in_process or default()
 
 
 def in_force() -> int:
@@ -61,7 +59,7 @@ def default() -> int:
         _look()
     if _in_environment:
         return _in_environment
-    most = _openmp()
+    most = _most_of_openmp()
     return most if most < _processors else _processors  # min() takes longer than all the rest
 
 
@@ -71,14 +69,17 @@ def set_for_process(threads: int) -> None:
     _in_process = threads
 
 
-@contextmanager
-def set_for_context(threads: int) -> Iterator[None]:
-    """Set the count for the body of a `with` statement."""
-    token = _in_context.set(threads)
-    try:
-        yield
-    finally:
-        _in_context.reset(token)
+class ForContext(ContextDecorator):
+    """Sets the count for the body of a `with` statement, or of several, also one in the other."""
+
+    def __init__(self, threads: int) -> None:
+        self._threads = threads
+
+    def __enter__(self) -> None:
+        _in_context.set((*_in_context.get(), self._threads))
+
+    def __exit__(self, *exception: object) -> None:
+        _in_context.set(_in_context.get()[:-1])
 
 
 def checked(function: str, name: str, threads: SupportsIndex) -> int:
@@ -97,13 +98,13 @@ def describe() -> dict[str, Any]:
         "now": in_force(),
         "default": default(),  # looks up what comes below
         "forked": backend.forked(),
-        "num_threads": _in_context.get(),
+        "num_threads": next(reversed(_in_context.get()), None),
         "set_num_threads": _in_process,
         "CCONV_NUM_THREADS": _in_environment,
-        "openmp": _openmp(),
+        "openmp": _most_of_openmp(),
         "affinity": _affinity,
         "quota": _quota,
-        "runtimes": runtimes(),
+        "runtimes": _openmp.runtimes(),
     }
 
 
@@ -122,38 +123,23 @@ def quota(root: str = "/") -> int | None:
     container often sees its own group as the root, and not under the name that the process has.
     """
     least = math.inf
-    for line in _read(Path(root, "proc/self/cgroup")).splitlines():
+    for line in _openmp.read(Path(root, "proc/self/cgroup")).splitlines():
         _, controllers, name = line.split(":", 2)
         own = PurePosixPath(name).relative_to("/")
         for group in (own, *own.parents):
             if not controllers:  # version 2
-                limit = _read(Path(root, "sys/fs/cgroup", group, "cpu.max"))
+                limit = _openmp.read(Path(root, "sys/fs/cgroup", group, "cpu.max"))
             elif "cpu" in controllers.split(","):
                 folder = Path(root, "sys/fs/cgroup/cpu", group)
-                limit = _read(folder / "cpu.cfs_quota_us") + _read(folder / "cpu.cfs_period_us")
+                limit = _openmp.read(folder / "cpu.cfs_quota_us") + _openmp.read(
+                    folder / "cpu.cfs_period_us"
+                )
             else:
                 break
             # Both in microseconds; a quota of "max" or -1 is none.
             if numbers := re.fullmatch(r"(\d+)\s+([1-9]\d*)\s*", limit):
                 least = min(least, int(numbers[1]) / int(numbers[2]))
     return None if least == math.inf else max(1, math.ceil(least))
-
-
-def runtimes(process: int | str = "self") -> list[str]:
-    """Files of the OpenMP runtimes in a process, where the system tells: on Linux."""
-    lines = _read(Path("/proc", str(process), "maps")).splitlines()
-    mapped = {line.split(None, 5)[-1] for line in lines}
-    return sorted(file for file in mapped if _RUNTIME.fullmatch(os.path.basename(file)))
-
-
-def _forked_before() -> bool:
-    """Whether this process is a fork of one that has OpenMP, from before cconv was loaded here.
-
-    The core sees later forks itself.  Linux marks a process that has started no program since it
-    was forked.
-    """
-    status = _read(Path("/proc/self/stat")).rpartition(")")[2].split()
-    return len(status) > 6 and bool(int(status[6]) & _FORKED) and bool(runtimes(os.getppid()))
 
 
 def _warn_of_fork() -> None:
@@ -195,14 +181,6 @@ def _environment() -> int | None:
     return number
 
 
-def _read(path: Path) -> str:
-    """The text of a system's file, empty if there is none."""
-    try:
-        return path.read_text(errors="replace")
-    except OSError:
-        return ""
-
-
 backend.tell_when_held_back(_warn_of_fork)
-if _forked_before():
+if _openmp.forked:
     backend.set_forked()

@@ -15,6 +15,7 @@ from cconv._arguments import Array, ConvArguments, Ints, Padding, TransposeArgum
 from cconv._convolution import Convolution
 
 NAME = "ConvPlan"
+MADE = ("_conv", "_weight", "_bias", "_arguments", "_shape", "_plan", "_info")  # of a ConvPlan
 # What each algorithm of the core is, for someone who has not read it.
 ALGORITHMS = {
     "direct": "direct: sums of products, as the formula has them",
@@ -114,6 +115,9 @@ class ConvPlan:
         algorithm: str = "auto",
         threads: SupportsIndex | None = None,
     ) -> None:
+        stride, padding, dilation = map(_settled, (stride, padding, dilation))
+        output_padding, output_size = map(_settled, (output_padding, output_size))
+        groups, activation = _settled(groups), _settled(activation)
         w = _arrays.weight(NAME, "weight", weight)
         b = None if bias is None else _arrays.operand(NAME, "bias", bias)
         shape = _arguments.shape(NAME, "input_shape", input_shape)
@@ -139,21 +143,20 @@ class ConvPlan:
         _convolution.check_bound(conv, w.dtype, w, b, None)
         self._weight = w.copy()
         self._bias = None if b is None else b.copy()
-        # Copies: a list that the caller changes later must not change the plan.
         self._arguments: dict[str, Any] = {
             "weight": self._weight,
             "bias": self._bias,
             "transposed": transposed,
-            "stride": copy.deepcopy(stride),
-            "padding": copy.deepcopy(padding),
-            "output_padding": copy.deepcopy(output_padding),
-            "output_size": copy.deepcopy(output_size),
-            "dilation": copy.deepcopy(dilation),
+            "stride": stride,
+            "padding": padding,
+            "output_padding": output_padding,
+            "output_size": output_size,
+            "dilation": dilation,
             "groups": groups,
             "padding_mode": padding_mode,
             "padding_value": padding_value,
             "layout": layout,
-            "activation": copy.deepcopy(activation),
+            "activation": activation,
             "input_shape": shape,
             "algorithm": algorithm,
             "threads": threads,
@@ -262,12 +265,23 @@ class ConvPlan:
         )
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _again, (type(self), self._arguments)
+        more = {name: value for name, value in vars(self).items() if name not in MADE}
+        return _again, (type(self), self._arguments), more
 
 
 def _again(kind: type[ConvPlan], arguments: dict[str, Any]) -> ConvPlan:
-    """The plan with these arguments."""
-    return kind(**arguments)
+    """The plan with these arguments; what a subclass has beside them comes as its state."""
+    plan = kind.__new__(kind)
+    ConvPlan.__init__(plan, **arguments)
+    return plan
+
+
+def _settled(value: Any) -> Any:
+    """The value, but a copy of what the caller may change and the items of what is used up."""
+    if isinstance(value, str | bytes | np.ndarray):
+        return copy.deepcopy(value)
+    items = _check.entries(value)
+    return value if items is None else tuple(map(_settled, items))
 
 
 def _unused(name: str, value: Any, default: Any, where: str) -> None:
@@ -306,9 +320,10 @@ def _explain(
         )
     scratch, kept = (_amount(info[name], 1024, "B") for name in ("workspace", "weights"))
     lines += [
-        f"memory      {scratch} of scratch a call, {kept} of weights in the plan",
-        "copies      none, whatever the strides; one of an out that overlaps an input,",
-        "            and of an array that is unaligned or has the other byte order",
+        f"memory      {scratch} of scratch a call, {kept} of weights in the plan,",
+        "            which also keeps the arrays it was made from",
+        "copies      none, whatever the strides; one of an out that overlaps an input or is",
+        "            unaligned, and of an array that has the other byte order",
     ]
     return "\n".join(lines)
 

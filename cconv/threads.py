@@ -84,7 +84,8 @@ def num_threads(n: SupportsIndex) -> AbstractContextManager[None]:
     Returns
     -------
     context manager
-        It gives the former setting back when the body ends.
+        It gives the former setting back when the body ends.  It may be used many times, and as a
+        decorator.
 
     Raises
     ------
@@ -101,7 +102,7 @@ def num_threads(n: SupportsIndex) -> AbstractContextManager[None]:
     >>> y
     array([[3., 2.]])
     """
-    return _threads.set_for_context(_threads.checked("num_threads", "n", n))
+    return _threads.ForContext(_threads.checked("num_threads", "n", n))
 
 
 def release_workspace() -> None:

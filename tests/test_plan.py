@@ -137,6 +137,22 @@ def test_attributes() -> None:
     assert repr(plan).startswith("<ConvPlan (2, 4, 9, 8) by (6, 4, 3, 3) -> (2, 6, 5, 4), float32,")
 
 
+@pytest.mark.parametrize("stride", [1, 2, (3, 5)])
+@pytest.mark.parametrize("groups", [1, 2])
+def test_operations_and_bytes_of_a_transposed_plan(stride: Any, groups: int) -> None:
+    window: dict[str, Any] = {"stride": stride, "padding": (1, 0), "dilation": (1, 2)}
+    w = normal(4, 6, 3, 3)
+    plan = cconv.ConvPlan(w, transposed=True, groups=groups, input_shape=IMAGE, **window)
+    period = (stride, stride) if isinstance(stride, int) else stride
+    shape = plan.output_shape
+    pairs = 1.0
+    for axis, (step, before, dilation) in enumerate(zip(period, (1, 0), (1, 2), strict=True)):
+        along = range(shape[2 + axis])
+        pairs *= sum((o + before - k * dilation) % step == 0 for o in along for k in range(3))
+    assert plan.flops == 2 * shape[0] * shape[1] * (4 // groups) * pairs
+    assert plan._info["bytes"] == X.nbytes + w.nbytes + 4 * np.prod(shape)
+
+
 def test_explain_tells_what_the_attributes_say() -> None:
     plan = cconv.ConvPlan(normal(*WEIGHT), input_shape=IMAGE, threads=3)
     text = plan.explain()
@@ -259,12 +275,41 @@ def test_a_list_that_is_changed_later_does_not_change_the_plan() -> None:
     assert pickle.loads(pickle.dumps(plan)).output_shape == plan.output_shape == (2, 6, 7, 6)
 
 
+class Labelled(cconv.ConvPlan):
+    """With arguments and attributes of its own."""
+
+    note = ""
+
+    def __init__(self, label: str) -> None:
+        super().__init__(W, input_shape=IMAGE)
+        self.label = label
+
+
 class Named(cconv.ConvPlan):
     """A plan of a user's own kind."""
 
 
 def test_a_plan_of_a_kind_of_its_own_stays_one() -> None:
     assert type(pickle.loads(pickle.dumps(Named(W, input_shape=IMAGE)))) is Named
+    labelled = Labelled("edges")
+    labelled.note = "mine"
+    for again in (pickle.loads(pickle.dumps(labelled)), copy.copy(labelled)):
+        assert (type(again), again.label, again.note) == (Labelled, "edges", "mine")
+        assert_same_bits(again(X), labelled(X))
+
+
+def test_arguments_that_are_used_up_or_changed_later() -> None:
+    groups = np.array(2)
+    pads = [[1, 0], [2, 1]]
+    w = normal(6, 2, 3, 3)
+    plan = cconv.ConvPlan(
+        w, stride=iter([1, 2]), padding=map(tuple, pads), groups=groups, input_shape=IMAGE
+    )
+    expected = cconv.conv2d(X, w, None, (1, 2), ((1, 0), (2, 1)), 1, 2)
+    groups[()] = 4
+    pads[0][0] = 7
+    for again in (plan, pickle.loads(pickle.dumps(plan))):
+        assert_same_bits(again(X), expected)
 
 
 def test_a_size_that_does_not_fit_is_told_of() -> None:

@@ -199,6 +199,32 @@ def test_cconv_is_imported_in_a_child_of_another_user_of_openmp() -> None:
 
 @fork
 @openmp
+def test_cconv_is_imported_in_an_orphan_of_another_user_of_openmp() -> None:
+    """The parent, which could tell, is gone: what the process has inherited tells enough."""
+    code = """
+    import os, select
+    if others():
+        answer, write = os.pipe()
+        if os.fork() == 0:
+            if os.fork():
+                os._exit(0)
+            {}
+            os.write(write, b"y" if len(warned()) == 1 else b"n")
+            os._exit(0)
+        os.wait()
+        os.close(write)
+        assert select.select([answer], [], [], 40)[0], "it hangs"
+        assert os.read(answer, 1) == b"y"
+    print("right")
+    """
+    setup = SETUP.replace("\n    ", "\n            ").strip()
+    check(
+        OTHERS + code.format(setup.replace("import ", "import time; time.sleep(0.2); import ", 1))
+    )
+
+
+@fork
+@openmp
 def test_a_child_of_a_process_without_openmp_has_threads() -> None:
     code = """
     import os

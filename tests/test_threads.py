@@ -38,6 +38,18 @@ def restore_num_threads() -> Any:
 # -------------------------------------------------------------------------------------- who decides
 
 
+def test_a_context_of_threads_may_be_used_again() -> None:
+    two, three = num_threads(2), num_threads(3)
+    before = get_num_threads()
+    with two, three, two:
+        assert get_num_threads() == 2
+        with three:
+            assert get_num_threads() == 3
+        assert get_num_threads() == 2
+    assert two(get_num_threads)() == 2  # as a decorator
+    assert get_num_threads() == before
+
+
 def test_set_num_threads() -> None:
     for n in (1, 3, np.int64(7)):
         set_num_threads(n)

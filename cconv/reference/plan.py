@@ -42,8 +42,15 @@ class Plan:
         self._padding, self._groups, self._activation = padding, groups, activation
         self._threads, self._axes = threads, axes
         self._kept = (weight.copy(), None if bias is None else bias.copy()) if keep else None
-        taps = weight.size // max(weight.shape[0], 1)
-        self._operations = 2.0 * taps * (input.size if transposed else out.size)
+        # Outputs, and the products that each is a sum of; taps on the padding count.
+        filters = weight.shape[1] * groups if transposed else weight.shape[0]
+        self._operations = 2.0 * out.size * (weight.size / max(filters, 1))
+        if transposed:  # of the taps some meet each output
+            for axis, kernel in enumerate(weight.shape[2:]):
+                size, step = out.shape[axes[2 + axis]], stride[axis]
+                starts = ((tap * dilation[axis] - before[axis]) % step for tap in range(kernel))
+                met = sum(len(range(start, size, step)) for start in starts)
+                self._operations *= met / (size * kernel)
         self._bytes = input.nbytes + weight.nbytes + out.nbytes
 
     def run(self, input: Any, weight: Any, bias: Any, residual: Any, out: Any) -> None:

@@ -316,8 +316,10 @@ cconv_status cconv_plan_describe(const cconv_plan *plan, cconv_plan_info *info) 
                             .workspace = plan->workspace + CC_ALIGNMENT,
                             .weights = (int64_t)plan->bytes - cc_lines((int64_t)sizeof *plan) - CC_ALIGNMENT,
                             .phases = 1};
-  info->bytes_moved = bytes_of(&conv->input) + bytes_of(&conv->output) +
-                      conv->shape.groups * conv->shape.oc * conv->shape.reduction * conv->element;
+  int64_t weights = conv->element;
+  for (int a = 0; a < plan->weight.rank; a++)
+    weights *= plan->weight.shape[a];
+  info->bytes_moved = bytes_of(&conv->input) + bytes_of(&conv->output) + weights;
   if (plan->has_bias)
     info->bytes_moved += conv->output.shape[CC_CHANNEL] * conv->element;
   if (plan->has_residual)
