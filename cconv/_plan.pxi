@@ -109,6 +109,7 @@ cdef class Plan:
             "chunks": info.chunks,
             "rows": info.rows,
             "phases": info.phases,
+            "passes": info.passes,
         }
 
 

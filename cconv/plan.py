@@ -287,6 +287,8 @@ def _explain(
     blocks, block = info["blocks"], info["block"]
     count = blocks[0] * blocks[1] * blocks[2]
     phases = f", as {info['phases']} convolutions, one a phase of the stride" * conv.transposed
+    if 1 == info["passes"] < info["phases"]:
+        phases += ", in one pass"
     pieces = "whole" if info["chunks"] == 1 else f"in {info['chunks']} pieces that fit the cache"
     shapes = f"{input_shape} by {weight_shape} -> {conv.geometry.output_shape}"
     moved = _amount(info["bytes"], 1024, "B")

@@ -315,7 +315,8 @@ cconv_status cconv_plan_describe(const cconv_plan *plan, cconv_plan_info *info) 
                             .algorithm = "direct",
                             .workspace = plan->workspace + CC_ALIGNMENT,
                             .weights = (int64_t)plan->bytes - cc_lines((int64_t)sizeof *plan) - CC_ALIGNMENT,
-                            .phases = 1};
+                            .phases = 1,
+                            .passes = 1};
   info->bytes_moved = bytes_of(&conv->input) + bytes_of(&conv->output) +
                       conv->shape.groups * conv->shape.oc * conv->shape.reduction * conv->element;
   if (plan->has_bias)
