@@ -42,6 +42,8 @@ SHAPES: list[tuple[tuple[int, ...], int, tuple[int, ...], dict[str, Any]]] = [
     ((5, 21, 22), 1, (9, 9), {"stride": 4, "padding": 4, "output_padding": 3}),
     ((3, 17, 90), 5, (5, 10), {"stride": (2, 9), "padding": (2, 3)}),
     ((4, 300), 7, (16,), {"stride": 16}),
+    ((4, 100), 7, (12,), {"stride": 8}),
+    ((30, 5, 9), 40, (4, 8), {"stride": (4, 8)}),
     ((4, 9, 10, 11), 6, (3, 3, 3), {"stride": 2, "padding": 1}),
     # Groups
     ((8, 20, 21), 3, (3, 3), {"stride": 2, "groups": 4}),
@@ -120,7 +122,7 @@ def test_all_ways_give_the_same_bits(
         assert_same_bits(out, standard)
     for other in (residual, last(residual)):
         assert_same_bits(run(x, w, residual=other, **options, threads=1), added)
-    for made, threads in ((x, 2), (x[:1], 1)):
+    for made, threads in ((x, 2), (x[:1], 1), (last(x), 2)):
         plan = cconv.ConvPlan(
             flipped(w), bias, transposed=True, activation="silu", input_shape=made.shape,
             threads=threads, **options,

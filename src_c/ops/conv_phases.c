@@ -39,24 +39,32 @@ static bool has_few_places(const cc_phases *p) {
   return outputs < most;
 }
 
+/* Are output channels side by side? Then nothing need be turned. */
+static bool has_pixels(const cc_conv *conv) {
+  return conv->output.stride[CC_CHANNEL] == conv->element && conv->output.dtype == conv->dtype;
+}
+
+static bool work_out(cc_phases *p, int64_t threads, bool lanes_are_channels) {
+  p->lanes_are_channels = lanes_are_channels;
+  if (!(lanes_are_channels ? cconv_phases_channels_prepare : cconv_phases_rows_prepare)(p, threads))
+    return false;
+  p->workspace = p->offsets_bytes + p->table_bytes + p->weights_bytes + p->parts * p->thread_bytes;
+  return true;
+}
+
 bool cconv_phases_prepare(const cc_conv *conv, int64_t threads, const char *kept, cc_phases *p) {
   if (!has_windows(conv, p))
     return false;
-  p->kept = kept;
+  p->kept = kept ? kept + CC_ALIGNMENT : NULL;
   int64_t offsets = conv->shape.ic;
   for (int a = 0; a < CCONV_MAX_SPATIAL; a++)
     offsets *= p->window[a].taps + (p->window[a].fuller < p->window[a].stride ? p->window[a].taps - 1 : 0);
   p->offsets_bytes = cc_lines(offsets * (int64_t)sizeof(int32_t));
   p->table_bytes = cc_lines(p->taps * (int64_t)sizeof(cc_tap_place));
-  const bool first = has_few_places(p);
-  p->lanes_are_channels = first && cconv_phases_channels_prepare(p, threads);
-  if (!p->lanes_are_channels && !cconv_phases_rows_prepare(p, threads)) {
-    p->lanes_are_channels = !first && cconv_phases_channels_prepare(p, threads);
-    if (!p->lanes_are_channels)
-      return false;
-  }
-  p->workspace = p->offsets_bytes + p->table_bytes + p->weights_bytes + p->parts * p->thread_bytes;
-  return true;
+  if (kept)
+    return work_out(p, threads, *(const int64_t *)(const void *)kept);
+  const bool channels = has_pixels(conv) || has_few_places(p);
+  return work_out(p, threads, channels) || work_out(p, threads, !channels);
 }
 
 double cconv_phases_operations(const cc_phases *p) {
@@ -151,12 +159,13 @@ static int64_t packed_bytes(const cc_phases *p) {
   return cc_lines(shape->groups * channels * p->taps * shape->ic * p->conv->element);
 }
 
-int64_t cconv_phases_kept_bytes(const cc_phases *p) { return p->table_bytes + packed_bytes(p); }
+int64_t cconv_phases_kept_bytes(const cc_phases *p) { return CC_ALIGNMENT + p->table_bytes + packed_bytes(p); }
 
 void cconv_phases_keep(const cc_phases *p, char *kept) {
   const cc_conv_shape *shape = &p->conv->shape;
-  cc_tap_place *table = (cc_tap_place *)(void *)kept;
-  char *at = kept + p->table_bytes;
+  cc_tap_place *table = (cc_tap_place *)(void *)(kept + CC_ALIGNMENT);
+  char *at = kept + CC_ALIGNMENT + p->table_bytes;
+  *(int64_t *)(void *)kept = p->lanes_are_channels;
   if (!p->lanes_are_channels) {
     cconv_phases_rows_weights(p, table, at);
     return;

@@ -2,8 +2,9 @@
  * conv_phases.h - all phases of a transposed convolution in one pass over the input.
  *
  * Law: a place of the input (shape/transpose_shape.h) has an output of every phase, and they all look at its window: it
- * is packed once. Each sum is that of the phase as an ordinary direct convolution, term by term. Which way is taken,
- * and how weights are laid out for it, follows from one image's shape, the weight's, parameters and dtype. */
+ * is packed once. Each sum is that of the phase as an ordinary direct convolution, term by term, whichever way is
+ * taken. How weights are laid out follows from the way, one image's shape, the weight's, parameters and dtype; a plan's
+ * own say for which way they are. */
 #ifndef CC_CONV_PHASES_H
 #define CC_CONV_PHASES_H
 
@@ -39,14 +40,13 @@ typedef struct cc_phase {
   int64_t offsets; /* number of its first offset */
 } cc_phase;
 
-/* Is there such a pass, and does it pay? Where it does it has been worked out. That all phases are computed directly
- * is for the caller to know. */
+/* Is there such a pass? Then it has been worked out. That all phases are computed directly is for the caller to know. */
 bool cconv_phases_prepare(const cc_conv *conv, int64_t threads, const char *kept, cc_phases *p);
 cconv_status cconv_phases_run(cc_phases *p, cc_run *run, char *workspace);
 double cconv_phases_operations(const cc_phases *p);
 void cconv_phases_describe(const cc_phases *p, cconv_plan_info *info);
 
-/* A plan's own copy of the weights. */
+/* A plan's own copy of the weights: a line that says for which way, the table that laid them out, and they. */
 int64_t cconv_phases_kept_bytes(const cc_phases *p);
 void cconv_phases_keep(const cc_phases *p, char *kept);
 

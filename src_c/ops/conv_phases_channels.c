@@ -11,6 +11,7 @@
 
 enum {
   BLOCK_PLACES = 64,     /* worth having in a block: weights are laid out anew for each */
+  FEW_PLACES = 256,      /* less are hardly cut into blocks */
   MOST_LINE = 1 << 9,    /* places that the choice of tiles tells apart */
   PIECE_BYTES = 1 << 17, /* of weights, between layout and use */
   STORE_PLACES = 64,     /* turned at a time */
@@ -19,6 +20,27 @@ enum {
 
 /* Places that follow each other in the halo, where windows are single inputs. */
 static bool has_joined_rows(const cc_phases *p) { return p->window[1].taps == 1 && p->window[2].taps == 1; }
+
+/* The tiles of a line, and panels for them; of few places so many that they can be dealt out evenly. */
+static void choose_panels(cc_phases *p, int64_t line) {
+  const cc_kernels *kernels = p->conv->kernels;
+  const int64_t lanes = cc_ceil_div(p->conv->shape.oc, kernels->vector_length);
+  const int64_t tiles = cconv_choose_tiles(kernels, line, lanes, true);
+  p->rows = cc_ceil_div(line, tiles);
+  const int64_t fewest = cc_ceil_div(lanes, kernels->conv_tiles[p->rows - 1].width[0].nv);
+  int64_t places = 1, least = INT64_MAX;
+  for (int a = 0; a < CCONV_MAX_SPATIAL; a++)
+    places = cc_min(places * cc_min(p->axis[a].out, FEW_PLACES), FEW_PLACES);
+  for (int64_t panels = fewest; panels <= cc_min(lanes, fewest + (places < FEW_PLACES ? 2 : 0)); panels++) {
+    const int64_t vectors = cc_ceil_div(lanes, panels), count = cc_ceil_div(lanes, vectors);
+    const int64_t cost = cconv_tiles_cost(kernels, line, tiles, vectors, true) * (count + count % 2);
+    if (cost < least) {
+      least = cost;
+      p->width = vectors * kernels->vector_length;
+      p->panels = count;
+    }
+  }
+}
 
 bool cconv_phases_channels_prepare(cc_phases *p, int64_t threads) {
   const cc_conv *conv = p->conv;
@@ -29,10 +51,7 @@ bool cconv_phases_channels_prepare(cc_phases *p, int64_t threads) {
   int64_t line = cc_min(p->axis[2].out, MOST_LINE);
   for (int a = 1; a >= 0 && has_joined_rows(p); a--)
     line = cc_min(line * cc_min(p->axis[a].out, MOST_LINE), MOST_LINE);
-  const int64_t lanes = cc_ceil_div(shape->oc, vl);
-  p->rows = cc_ceil_div(line, cconv_choose_tiles(conv->kernels, line, lanes, true));
-  p->width = cc_min(lanes, conv->kernels->conv_tiles[p->rows - 1].width[0].nv) * vl;
-  p->panels = cc_ceil_div(shape->oc, p->width);
+  choose_panels(p, line);
   p->piece = cc_min(shape->ic, cc_max(1, PIECE_BYTES / (p->taps * p->width * es)));
   p->weights_bytes = 0;
 

@@ -168,20 +168,49 @@ CC_ALWAYS_INLINE V CC_K(zip_high)(V a, V b) {
 #endif
 }
 
-static void CC_K(interleave)(const cc_interleave_job *job) {
-  const int64_t phases = job->phases, plane = job->plane, n = job->n;
-  for (int64_t m = 0; m < job->rows; m++) {
-    const T *x = (const T *)job->x + m * job->ldx;
-    T *y = (T *)job->y + m * job->ldy;
-    if (phases == 2)
-      for (int64_t j = 0; j < n; j += VL) {
-        const V a = v_load(x + j), b = v_load(x + plane + j);
-        v_store(y + 2 * j, CC_K(zip_low)(a, b));
-        v_store(y + 2 * j + VL, CC_K(zip_high)(a, b));
-      }
-    else
-      for (int64_t q = 0; q < phases; q++)
-        for (int64_t j = 0; j < n; j++)
-          y[j * phases + q] = x[q * plane + j];
+/* The inverse of separate: the n vectors one after the other hold a[t]'s elements from t on, n apart. */
+CC_ALWAYS_INLINE void CC_K(zip)(V *a, const int n) {
+  V b[8];
+  CC_UNROLL
+  for (int half = n; half > 1; half /= 2) {
+    CC_UNROLL
+    for (int i = 0; i < n / 2; i++) {
+      b[2 * i] = CC_K(zip_low)(a[i], a[n / 2 + i]);
+      b[2 * i + 1] = CC_K(zip_high)(a[i], a[n / 2 + i]);
+    }
+    CC_UNROLL
+    for (int i = 0; i < n; i++)
+      a[i] = b[i];
   }
+}
+
+CC_ALWAYS_INLINE void CC_K(interleave_zip)(const cc_interleave_job *job, const int phases) {
+  for (int64_t m = 0; m < job->rows; m++)
+    for (int64_t j = 0; j < job->n; j += VL) {
+      const T *x = (const T *)job->x + m * job->ldx + j;
+      T *y = (T *)job->y + m * job->ldy + j * phases;
+      V a[8];
+      CC_UNROLL
+      for (int q = 0; q < phases; q++)
+        a[q] = v_load(x + q * job->plane);
+      CC_K(zip)(a, phases);
+      CC_UNROLL
+      for (int q = 0; q < phases; q++)
+        v_store(y + q * VL, a[q]);
+    }
+}
+
+static void CC_K(interleave)(const cc_interleave_job *job) {
+  const int64_t phases = job->phases;
+  if (phases == 2)
+    CC_K(interleave_zip)(job, 2);
+  else if (phases == 4)
+    CC_K(interleave_zip)(job, 4);
+  else if (phases == 8)
+    CC_K(interleave_zip)(job, 8);
+  else
+    for (int64_t m = 0; m < job->rows; m++)
+      for (int64_t q = 0; q < phases; q++)
+        for (int64_t j = 0; j < job->n; j++)
+          ((T *)job->y)[m * job->ldy + j * phases + q] = ((const T *)job->x)[q * job->plane + m * job->ldx + j];
 }
