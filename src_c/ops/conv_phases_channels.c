@@ -178,7 +178,8 @@ static void store_rows(const target *t, cc_conv_rows *rows, const int64_t o[3]) 
   cconv_conv_store(conv, rows);
 }
 
-/* Store places [w, w + n) of row (d, h) of the block, phase (j0, j1) of rows, where channels lie side by side. */
+/* Store row (d, h) of the block where channels lie side by side: outputs of slice and row o, whose first column phase is
+ * `phase`. */
 static void store_pixels(const target *t, const int64_t o[3], int64_t phase, int64_t d, int64_t h) {
   const cc_phases *p = t->p;
   const cc_conv *conv = p->conv;

@@ -3,7 +3,8 @@
  *
  * Law: every phase of the stride that taps meet is an ordinary convolution with every q-th of them
  * (see shape/transpose_shape.h): no zero is inserted, no sum is stored before it is whole. Where other
- * phases have outputs, all outputs are first made bias: there may be far more phases than taps. */
+ * phases have outputs, all outputs are first made bias: there may be far more phases than taps. Direct ones that meet
+ * every output go in one pass (ops/conv_phases.h), with the same bits. */
 #include "ops/conv_transpose.h"
 #include "base/checked.h"
 #include "base/error.h"
@@ -94,7 +95,7 @@ static bool next_phase(phase_walk *walk) {
   return false;
 }
 
-/* All phases in one pass, where they are computed directly and it pays? */
+/* Can all phases go in one pass? Shapes decide; then the pass has been worked out. */
 static bool in_one_pass(const cc_conv *conv, int64_t threads, const char *dense, cc_phases *pass) {
   if (!cconv_phases_prepare(conv, threads, dense, pass))
     return false;
