@@ -144,7 +144,7 @@ cdef extern from "cconv.h" nogil:
         int64_t bytes_moved, workspace, weights
         int64_t blocks[3]
         int64_t block[3]
-        int64_t chunks, rows, phases
+        int64_t chunks, rows, phases, passes
 
     cconv_status cconv_conv_plan(
         const cconv_conv_params *params, const cconv_conv_tensors *tensors,

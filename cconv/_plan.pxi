@@ -116,6 +116,7 @@ cdef class Plan:
             "chunks": info.chunks,
             "rows": info.rows,
             "phases": info.phases,
+            "passes": info.passes,
         }
 
 

@@ -303,6 +303,7 @@ def _explain(
     phases = ""
     if info["phases"] > 1:
         phases = f", as {info['phases']} convolutions, one a phase of the stride"
+        phases += ", in one pass" * (info["passes"] == 1)
     pieces = "whole" if info["chunks"] == 1 else f"in {info['chunks']} pieces that fit the cache"
     shapes = f"{input_shape} by {weight_shape} -> {conv.geometry.output_shape}"
     moved = _amount(info["bytes"], 1024, "B")

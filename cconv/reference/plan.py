@@ -81,6 +81,7 @@ class Plan:
             "chunks": 1,
             "rows": 1,
             "phases": 1,
+            "passes": 1,
         }
 
 

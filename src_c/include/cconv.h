@@ -276,6 +276,7 @@ typedef struct cconv_plan_info {
   int64_t chunks;                    /* that a sum is cut into to fit the cache */
   int64_t rows;                      /* output channels of the largest register tile */
   int64_t phases;                    /* ordinary convolutions that a transposed one comes to; else 1 */
+  int64_t passes;                    /* over the input, in which they are computed: one each, or one for all */
 } cconv_plan_info;
 
 cconv_status cconv_plan_describe(const cconv_plan *plan, cconv_plan_info *info);

@@ -15,6 +15,8 @@
 #include "kernels/rows/transpose.tmpl.h"
 
 #include "kernels/rows/panel.tmpl.h"
+
+#include "kernels/rows/phases.tmpl.h"
 #endif
 
 #include "kernels/rows/halo_pack.tmpl.h"
@@ -105,6 +107,8 @@ static const cc_kernels CC_K(kernels) = {
     .pool_planes = CC_K(pool_planes),
     .transpose = CC_K(transpose),
     .panel = CC_K(panel),
+    .taps = CC_K(taps),
+    .interleave = CC_K(interleave),
     .depthwise_pack_lanes = CC_K(depthwise_pack_lanes),
     .depthwise_lanes = CC_K(depthwise_lanes),
 #if CC_VECTOR_BYTES > 16

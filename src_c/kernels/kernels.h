@@ -145,6 +145,34 @@ typedef struct cc_weight_pack_job {
   void *target;
 } cc_weight_pack_job;
 
+/* target[at + c step + m lead] = weight element (c, m, kd, kh, kw)      places[tap] holds at, step, lead: elements
+ *
+ * count and stride are of c, m, kd, kh, kw; strides in signed bytes. With `lanes` all leads are 1, and zeros fill up the
+ * vector of the last m. */
+typedef struct cc_tap_place {
+  int64_t at, step, lead;
+} cc_tap_place;
+
+typedef struct cc_tap_job {
+  const char *weight;
+  int32_t source;
+  int64_t count[5], stride[5];
+  const cc_tap_place *places;
+  bool lanes;
+  void *target;
+} cc_tap_job;
+
+/* y[m][j phases + q] = x[q][m][j]      q < phases, m < rows, j < n
+ *
+ * n counts up to whole vectors, here and there. Steps in elements. */
+typedef struct cc_interleave_job {
+  const void *x;
+  int64_t plane, ldx;
+  int64_t phases, rows, n;
+  void *y;
+  int64_t ldy;
+} cc_interleave_job;
+
 /* y[m][j] = activation(slab[m][j] + bias[m bias_step])      m < rows, j < n
  *
  * y's rows are y_stride bytes apart, its elements contiguous; bias may be NULL; y may be the slab. */
@@ -413,6 +441,8 @@ typedef struct cc_kernels {
   void (*weight_pack)(const cc_weight_pack_job *job);
   void (*transpose)(const cc_transpose_job *job);
   void (*panel)(const cc_panel_job *job);
+  void (*taps)(const cc_tap_job *job);
+  void (*interleave)(const cc_interleave_job *job);
   void (*store)(const cc_store_job *job);
   void (*scatter)(const cc_scatter_job *job);
   void (*add)(const cc_add_job *job);

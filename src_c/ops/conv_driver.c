@@ -26,6 +26,8 @@ void cconv_conv_work_out(const cc_conv *conv, int64_t threads, cc_conv_work *wor
   work->driver->prepare(conv, threads, work);
 }
 
+bool cconv_conv_is_direct(const cc_conv *conv) { return driver_for(conv) == &cconv_conv_direct; }
+
 double cconv_conv_operations(const cc_conv *conv) {
   const cc_conv_shape *shape = &conv->shape;
   double operations = 2.0 * (double)shape->n * (double)shape->groups * (double)shape->oc * (double)shape->reduction;

@@ -38,6 +38,9 @@ typedef struct cc_conv_driver {
  * driver that fits. */
 void cconv_conv_work_out(const cc_conv *conv, int64_t threads, cc_conv_work *work);
 
+/* Is that the direct driver? */
+bool cconv_conv_is_direct(const cc_conv *conv);
+
 /* Ways of the direct driver, which asks before it works out its own: true where one pays and has been worked
  * out, with its run and describe as work->driver. Strides and threads may decide, for no bit depends on it. */
 extern const cc_conv_driver cconv_conv_channels, cconv_conv_panels;

@@ -3,11 +3,13 @@
  *
  * Law: every phase of the stride that taps meet is an ordinary convolution with every q-th of them
  * (see shape/transpose_shape.h): no zero is inserted, no sum is stored before it is whole. Where other
- * phases have outputs, all outputs are first made bias: there may be far more phases than taps. */
+ * phases have outputs, all outputs are first made bias: there may be far more phases than taps. Direct ones that meet
+ * every output go in one pass (ops/conv_phases.h), with the same bits. */
 #include "ops/conv_transpose.h"
 #include "base/checked.h"
 #include "base/error.h"
 #include "base/layout.h"
+#include "ops/conv_phases.h"
 #include "shape/transpose_shape.h"
 
 /* The phases that taps meet. */
@@ -93,7 +95,20 @@ static bool next_phase(phase_walk *walk) {
   return false;
 }
 
+/* Can all phases go in one pass? Shapes decide; then the pass has been worked out. */
+static bool in_one_pass(const cc_conv *conv, int64_t threads, const char *dense, cc_phases *pass) {
+  if (!cconv_phases_prepare(conv, threads, dense, pass))
+    return false;
+  for (phase_walk walk = phases_of(conv, NULL); next_phase(&walk);)
+    if (!cconv_conv_is_direct(&walk.part))
+      return false;
+  return true;
+}
+
 int64_t cconv_transpose_dense_bytes(const cc_conv *conv) {
+  cc_phases pass;
+  if (in_one_pass(conv, 1, NULL, &pass))
+    return cconv_phases_kept_bytes(&pass);
   int64_t bytes = 0;
   for (phase_walk walk = phases_of(conv, NULL); next_phase(&walk);)
     bytes += cc_lines(cconv_conv_dense_bytes(&walk.part));
@@ -101,6 +116,11 @@ int64_t cconv_transpose_dense_bytes(const cc_conv *conv) {
 }
 
 void cconv_transpose_keep_weights(const cc_conv *conv, char *dense) {
+  cc_phases pass;
+  if (in_one_pass(conv, 1, NULL, &pass)) {
+    cconv_phases_keep(&pass, dense);
+    return;
+  }
   for (phase_walk walk = phases_of(conv, NULL); next_phase(&walk);) {
     cconv_conv_keep_weights(&walk.part, dense);
     dense += cc_lines(cconv_conv_dense_bytes(&walk.part));
@@ -109,8 +129,11 @@ void cconv_transpose_keep_weights(const cc_conv *conv, char *dense) {
 
 int64_t cconv_transpose_workspace(const cc_conv *conv, int64_t threads, const char *dense) {
   cc_conv_work work = {.workspace = 0};
+  cc_phases pass;
   if (conv->output.shape[CC_CHANNEL] == 0)
     return 0;
+  if (in_one_pass(conv, threads, dense, &pass))
+    return pass.workspace;
   if (has_unmet_outputs(conv)) {
     const cc_conv whole = bias_of(conv);
     cconv_conv_work_out(&whole, threads, &work);
@@ -131,8 +154,11 @@ static cconv_status run_part(const cc_conv *part, cc_run *run, char *workspace, 
 cconv_status cconv_transpose_run(const cc_conv *conv, cc_run *run, char *workspace, const char *dense) {
   cconv_status status = CCONV_OK;
   cc_conv_work work;
+  cc_phases pass;
   if (cconv_view_is_empty(&conv->output))
     return CCONV_OK;
+  if (in_one_pass(conv, run->context->num_threads, dense, &pass))
+    return cconv_phases_run(&pass, run, workspace);
   if (has_unmet_outputs(conv)) {
     const cc_conv whole = bias_of(conv);
     status = run_part(&whole, run, workspace, &work);
@@ -144,6 +170,11 @@ cconv_status cconv_transpose_run(const cc_conv *conv, cc_run *run, char *workspa
 
 void cconv_transpose_describe(const cc_conv *conv, int64_t threads, const char *dense, cconv_plan_info *info) {
   cc_conv_work work;
+  cc_phases pass;
+  if (in_one_pass(conv, threads, dense, &pass)) {
+    cconv_phases_describe(&pass, info);
+    return;
+  }
   info->phases = 0;
   for (phase_walk walk = phases_of(conv, dense); next_phase(&walk); info->phases++) {
     cconv_conv_work_out(&walk.part, threads, &work);
@@ -154,6 +185,7 @@ void cconv_transpose_describe(const cc_conv *conv, int64_t threads, const char *
     }
     info->operations += cconv_conv_operations(&walk.part);
   }
+  info->passes = info->phases;
 }
 
 cconv_status cconv_conv_transpose_workspace(const cconv_conv_params *params, const cconv_tensor *input,

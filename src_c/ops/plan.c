@@ -315,7 +315,8 @@ cconv_status cconv_plan_describe(const cconv_plan *plan, cconv_plan_info *info) 
                             .algorithm = "direct",
                             .workspace = plan->workspace + CC_ALIGNMENT,
                             .weights = (int64_t)plan->bytes - cc_lines((int64_t)sizeof *plan) - CC_ALIGNMENT,
-                            .phases = 1};
+                            .phases = 1,
+                            .passes = 1};
   int64_t weights = conv->element;
   for (int a = 0; a < plan->weight.rank; a++)
     weights *= plan->weight.shape[a];

@@ -89,3 +89,34 @@ void cconv_transpose_phase_of(const cc_axis *axis, int64_t first, cc_transpose_p
                            .dilation = dilation,
                            .before = (kernel - 1) * dilation - (phase + axis->before - first * d) / s};
 }
+
+bool cconv_transpose_window_of(const cc_axis *axis, cc_transpose_window *window) {
+  const int64_t s = axis->stride, rest = axis->before % s, skip = rest < 0 ? rest + s : rest;
+  const int64_t taps = (axis->kernel - 1) / s + 1, first = (axis->before - skip) / s; /* the place of output 0 */
+  if (axis->kernel < s || (axis->kernel > 1 && axis->dilation > 1))
+    return false;
+  *window = (cc_transpose_window){.stride = s,
+                                  .fuller = axis->kernel - (taps - 1) * s,
+                                  .taps = taps,
+                                  .skip = skip,
+                                  .out = axis->out,
+                                  .axis = {.in = axis->in,
+                                           .end = axis->in,
+                                           .out = (axis->out - 1 + skip) / s + 1,
+                                           .kernel = taps,
+                                           .stride = 1,
+                                           .dilation = 1,
+                                           .before = taps - 1 - first}};
+  return true;
+}
+
+void cconv_transpose_clip(const cc_transpose_window *window, int64_t j, int64_t *from, int64_t *end) {
+  const int64_t last = window->out - 1 + window->skip - j; /* its place is the last */
+  *from = cc_max(*from, j < window->skip);
+  *end = cc_min(*end, last < 0 ? 0 : last / window->stride + 1);
+}
+
+int64_t cconv_transpose_output(const cc_transpose_window *window, int64_t place, int64_t j) {
+  const int64_t o = place * window->stride + j - window->skip;
+  return o < window->out ? o : -1;
+}

@@ -36,4 +36,36 @@ typedef struct cc_transpose_phase {
 /* The phase whose first tap is `first`. */
 void cconv_transpose_phase_of(const cc_axis *axis, int64_t first, cc_transpose_phase *result);
 
+/* All phases of an axis as one sliding window, where the taps have no holes between them and every phase has one. Let
+ * u = o + before be an output counted from the first that input 0 adds to: phase j = u mod s of place p = floor(u / s)
+ * sees inputs p - t through taps j + s t. So the `taps` inputs up to p are all that the outputs of a place see, whatever
+ * their phase. */
+typedef struct cc_transpose_window {
+  int64_t stride; /* phases of a place */
+  int64_t fuller; /* phases below have `taps` taps, the others one less */
+  int64_t taps;
+  int64_t skip; /* place q, counted from that of output 0, has outputs q s + j - skip, of those there are */
+  int64_t out;  /* outputs */
+  cc_axis axis; /* the places as outputs of an ordinary convolution whose kernel is the window */
+} cc_transpose_window;
+
+/* False where taps have holes or phases have none. */
+bool cconv_transpose_window_of(const cc_axis *axis, cc_transpose_window *window);
+
+/* How many taps phase j has: they look at the last inputs of the window. */
+static inline int64_t cc_phase_taps(const cc_transpose_window *window, int64_t j) {
+  return window->taps - (j >= window->fuller);
+}
+
+/* How many taps the phases before phase j have. */
+static inline int64_t cc_taps_before(const cc_transpose_window *window, int64_t j) {
+  return j * window->taps - (j > window->fuller ? j - window->fuller : 0);
+}
+
+/* The output of phase j at a place; negative where there is none. */
+int64_t cconv_transpose_output(const cc_transpose_window *window, int64_t place, int64_t j);
+
+/* Of places [from, end), those with an output of phase j. */
+void cconv_transpose_clip(const cc_transpose_window *window, int64_t j, int64_t *from, int64_t *end);
+
 #endif

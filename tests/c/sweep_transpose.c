@@ -8,10 +8,13 @@
 
 /* groups, channels in, channels out */
 static const int channels[][3] = {
-    {1, 1, 1}, {1, 2, 1}, {1, 1, 3}, {1, 3, 2}, {2, 2, 4}, {3, 3, 3}, {2, 4, 2}, {1, 2, 13},
+    {1, 1, 1}, {1, 2, 1}, {1, 1, 3}, {1, 3, 2}, {2, 2, 4}, {3, 3, 3}, {2, 4, 2}, {1, 2, 13}, {1, 3, 21}, {2, 4, 34},
 };
 
-enum { COMMON_DIGITS = 3 * 8 * DTYPE_DIGITS * 2 * 3 * 3 * 2 * 2 * 2 * 2 * 2, SPACE_DIGITS = 6 * 4 * 4 * 4 * 6 * 6 * 4 };
+enum {
+  COMMON_DIGITS = 3 * 10 * DTYPE_DIGITS * 2 * 3 * 3 * 2 * 2 * 2 * 2 * 2,
+  SPACE_DIGITS = 6 * 4 * 4 * 4 * 6 * 6 * 4
+};
 
 /* One spatial axis: in 1..4, the last one to 5 or 18; kernel, stride, dilation 1..4, in a volume 1..2
  * but for the last; pads -2..3. */
@@ -46,7 +49,7 @@ static spread_axis next_space(bool last, bool volume) {
 
 static void next_transposed(int32_t rank, transposed *c) {
   const int64_t batch = 1 + next_digit(3);
-  const int *channel = channels[next_digit(8)];
+  const int *channel = channels[next_digit(10)];
   const int32_t *dtype = sweep_dtypes[next_digit(DTYPE_DIGITS)];
   const int order = next_digit(3), weight_order = next_digit(3), out_order = next_digit(2);
   const int flip = next_digit(2), shift = next_digit(2);
