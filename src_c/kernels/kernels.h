@@ -414,7 +414,7 @@ typedef struct cc_depthwise_rows_job {
  *   w       dense, of planes next_w elements apart
  *   packed  scratch [taps[1]][pitch], of step[0] length vectors each, and CC_PLANE_SLACK vectors behind the last
  *   off     for each term where in `packed` row 0 of the outputs looks
- *   spread  scratch of a vector for each term; index of one for each column of taps; walk of one for each packed row
+ *   index   scratch of a vector for each column of taps; walk of one for each packed row
  *
  * `whole` and `bounded` as for cc_depthwise_rows_job, bias an element a plane. Each sum is one chain of v_fma in the
  * order of the terms. */
@@ -431,7 +431,7 @@ typedef struct cc_depthwise_planes_job {
   double fill;
   bool pairs;
   const void *w;
-  void *packed, *spread, *index;
+  void *packed, *index;
   cc_plane_row *walk;
   int64_t length, pitch; /* packed rows of a phase; elements from one column of taps to the next */
   const int32_t *off;

@@ -7,7 +7,7 @@
 
 /* A multiply-add takes as long as some of a convolution that shares its loads with more filters (measured: a second
  * thread pays from an eighth of the operations on). */
-enum { CC_DEPTHWISE_COST = 4 };
+enum { CC_DEPTHWISE_COST = 8 };
 
 /* Does the output take sums as they come from registers, with bias and bounds? */
 bool cconv_depthwise_is_simple(const cc_conv *conv);

@@ -26,8 +26,8 @@ typedef struct depthwise_planes {
   int64_t blocks, planes; /* of an image; of a piece, at most */
   int64_t rows, columns;  /* of outputs */
   int64_t units, parts;
-  int64_t spread_at, index_at, walk_at, panel_at, slab_at; /* a thread's scratch; packed rows are first */
-  int64_t slab;                                            /* bytes of a plane's */
+  int64_t index_at, walk_at, panel_at, slab_at; /* a thread's scratch; packed rows are first */
+  int64_t slab;                                 /* bytes of a plane's */
   int64_t thread_bytes, offsets_bytes;
   bool pairs;
   bool direct; /* sums go straight to the output */
@@ -70,8 +70,7 @@ bool cconv_depthwise_planes_prepare(const cc_conv *conv, int64_t threads, cc_con
   d->length =
       cc_ceil_div((axis[1].out - 1) * axis[1].stride + (axis[1].kernel - 1) * axis[1].dilation + 1, axis[1].stride);
   d->pitch = axis[1].stride * d->length * vector;
-  d->spread_at = cc_lines((kw * d->pitch + CC_PLANE_SLACK * vector) * es);
-  d->index_at = d->spread_at + cc_lines(terms * vector * es);
+  d->index_at = cc_lines((kw * d->pitch + CC_PLANE_SLACK * vector) * es);
   d->walk_at = d->index_at + cc_lines(kw * vector * es);
   d->panel_at = d->walk_at + cc_lines(axis[1].stride * d->length * (int64_t)sizeof(cc_plane_row));
   if (d->panel_at > NEAR_BYTES)
@@ -161,7 +160,6 @@ static void run_unit(void *arg, int64_t unit, bool first, int64_t part) {
       .fill = conv->padding_value,
       .pairs = d->pairs,
       .packed = scratch,
-      .spread = scratch + d->spread_at,
       .index = scratch + d->index_at,
       .walk = (cc_plane_row *)(void *)(scratch + d->walk_at),
       .length = d->length,

@@ -63,16 +63,26 @@ typedef struct CC_K(plane_target) {
   T *packed;
   int64_t pitch;
   const VI *index;
-  V fill;
 } CC_K(plane_target);
 
-/* One packed row: of n elements at x and, with `two`, n more at `other`; fill behind them. */
-CC_ALWAYS_INLINE void CC_K(pack_plane_row)(CC_K(plane_target) to, const char *x, CC_MASK n, const char *other,
-                                           CC_MASK other_n, const int64_t taps, const bool two) {
-  const V a = (V)CC_MM(mask_loadu)((CC_MM_VECTOR)to.fill, n, x);
-  const V b = two ? (V)CC_MM(mask_loadu)((CC_MM_VECTOR)to.fill, other_n, other) : a;
+CC_ALWAYS_INLINE void CC_K(pack_tap)(const CC_K(plane_target) * to, T *y, V a, V b, int64_t kw) {
+  v_store(y + kw * to->pitch, (V)CC_MM(permutex2var)((CC_MM_VECTOR)a, (__m512i)to->index[kw], (CC_MM_VECTOR)b));
+}
+
+/* Taps of packed row y from vectors a and b. Of few what is permuted by stays in registers. */
+CC_ALWAYS_INLINE void CC_K(pack_plane_row)(const CC_K(plane_target) * to, T *y, V a, V b, int64_t taps) {
+  if (taps == 3 || taps == 5) {
+    CC_K(pack_tap)(to, y, a, b, 0);
+    CC_K(pack_tap)(to, y, a, b, 1);
+    CC_K(pack_tap)(to, y, a, b, 2);
+    if (taps == 3)
+      return;
+    CC_K(pack_tap)(to, y, a, b, 3);
+    CC_K(pack_tap)(to, y, a, b, 4);
+    return;
+  }
   for (int64_t kw = 0; kw < taps; kw++)
-    v_store(to.packed + kw * to.pitch, (V)CC_MM(permutex2var)((CC_MM_VECTOR)a, (__m512i)to.index[kw], (CC_MM_VECTOR)b));
+    CC_K(pack_tap)(to, y, a, b, kw);
 }
 
 /* Pack the rows inside of what is at x and, with `two`, at `other`; and fetch what is `ahead` bytes behind them. */
@@ -82,18 +92,16 @@ CC_ALWAYS_INLINE void CC_K(pack_planes)(const cc_depthwise_planes_job *job, cons
   const int64_t ahead = set->ahead, taps = job->taps[1];
   const CC_MASK mask = (CC_MASK)((1u << n) - 1), other_mask = (CC_MASK)((1u << other_n) - 1);
   const cc_plane_row *walk = job->walk;
-  const CC_K(plane_target) all = {job->packed, job->pitch, job->index, v_splat(CC_K(number)(job->fill))};
+  const CC_K(plane_target) to = {job->packed, job->pitch, job->index};
+  const CC_MM_VECTOR fill = (CC_MM_VECTOR)v_splat(CC_K(number)(job->fill));
   for (int64_t i = 0; i < rows; i++) {
-    const int64_t from = walk[i].from;
-    CC_K(plane_target) to = all;
-    to.packed += walk[i].to;
-    if (taps == 3)
-      CC_K(pack_plane_row)(to, x + from, mask, other + from, other_mask, 3, two);
-    else
-      CC_K(pack_plane_row)(to, x + from, mask, other + from, other_mask, taps, two);
-    __builtin_prefetch(x + from + ahead);
+    const char *from = x + walk[i].from, *other_from = other + walk[i].from;
+    const V a = (V)CC_MM(mask_loadu)(fill, mask, from);
+    const V b = two ? (V)CC_MM(mask_loadu)(fill, other_mask, other_from) : a;
+    CC_K(pack_plane_row)(&to, to.packed + walk[i].to, a, b, taps);
+    __builtin_prefetch(from + ahead);
     if (two)
-      __builtin_prefetch(other + from + ahead);
+      __builtin_prefetch(other_from + ahead);
   }
 }
 
@@ -106,17 +114,29 @@ static CC_NOINLINE void CC_K(pack_two)(const cc_depthwise_planes_job *job, const
   CC_K(pack_planes)(job, set, x, other, true);
 }
 
-/* nr rows from packed row x on, of which `rows` are written: to y, and the other plane's to `other`. */
-CC_ALWAYS_INLINE void CC_K(planes_tile)(const cc_depthwise_planes_job *job, const T *x, const T *w, V bias, char *y,
-                                        char *other, int64_t rows, const int nr, const bool two) {
+/* Where the sums of one plane go, or of two: whose weights, bias and outputs. The second's lanes begin at `columns`:
+ * they belong so far before its outputs. */
+typedef struct CC_K(plane_sums) {
+  const T *w, *other_w;
+  V bias;
+  char *y, *other_y;
+  CC_MASK mask, other_mask;
+} CC_K(plane_sums);
+
+/* nr rows from packed row `row` on, of which `rows` are written. */
+CC_ALWAYS_INLINE void CC_K(planes_tile)(const cc_depthwise_planes_job *job, const CC_K(plane_sums) * to, int64_t row,
+                                        int64_t rows, const int nr, const bool two) {
   const int64_t terms = job->taps[0] * job->taps[1], y_stride = job->y_stride;
   const int32_t *off = job->off;
+  const T *w = to->w, *other_w = to->other_w, *x = (const T *)job->packed + row * VL;
   V sum[CC_K(PLANE_ROWS)];
   CC_UNROLL
   for (int r = 0; r < nr; r++)
     sum[r] = (V){0};
   for (int64_t k = 0; k < terms; k++) {
-    const V a = two ? v_load(w + k * VL) : v_splat(w[k]);
+    V a = v_splat(w[k]);
+    if (two)
+      a = (V)CC_MM(mask_blend)(to->other_mask, (CC_MM_VECTOR)a, (CC_MM_VECTOR)v_splat(other_w[k]));
     const T *xk = x + off[k];
     CC_UNROLL
     for (int r = 0; r < nr; r++)
@@ -125,7 +145,7 @@ CC_ALWAYS_INLINE void CC_K(planes_tile)(const cc_depthwise_planes_job *job, cons
   if (job->whole) {
     CC_UNROLL
     for (int r = 0; r < nr; r++)
-      sum[r] = v_add(sum[r], bias);
+      sum[r] = v_add(sum[r], to->bias);
   }
   if (job->bounded) {
     const V low = v_splat((T)job->low), high = v_splat((T)job->high);
@@ -133,56 +153,50 @@ CC_ALWAYS_INLINE void CC_K(planes_tile)(const cc_depthwise_planes_job *job, cons
     for (int r = 0; r < nr; r++)
       sum[r] = CC_K(at_most)(CC_K(at_least)(sum[r], low), high);
   }
-  const uint32_t mask = (1u << job->columns) - 1;
+  char *const y = to->y + row * y_stride, *const other_y = two ? to->other_y + row * y_stride : NULL;
   CC_UNROLL
   for (int r = nr - 1; r >= 0; r--) { /* rows that are none go where the last one goes, before it */
     const int64_t at = (r < rows ? r : rows - 1) * y_stride;
-    CC_MM(mask_storeu)(y + at, (CC_MASK)mask, (CC_MM_VECTOR)sum[r]);
+    CC_MM(mask_storeu)(y + at, to->mask, (CC_MM_VECTOR)sum[r]);
     if (two)
-      CC_MM(mask_storeu)(other + at, (CC_MASK)(mask << job->columns), (CC_MM_VECTOR)sum[r]);
+      CC_MM(mask_storeu)(other_y + at, to->other_mask, (CC_MM_VECTOR)sum[r]);
   }
 }
 
-/* The sums of one plane, or of two: `other` is how far before the second's outputs its lanes begin. */
-CC_ALWAYS_INLINE void CC_K(planes_sums)(const cc_depthwise_planes_job *job, const CC_K(plane_set) * set, const T *w,
-                                        V bias, char *y, char *other, const bool two) {
-  const int64_t rows = job->rows, tile = set->tile;
+/* All rows of plane i, or of planes i and i + 1. */
+CC_ALWAYS_INLINE void CC_K(planes_sum)(const cc_depthwise_planes_job *job, int64_t tile, int64_t i, const bool two) {
+  const int64_t rows = job->rows, columns = job->columns;
+  const T *w = (const T *)job->w + i * job->next_w, *bias = job->bias;
+  char *y = (char *)job->y + i * job->next_y;
+  CC_K(plane_sums)
+  to = {.w = w, .bias = bias ? v_splat(bias[i]) : (V){0}, .y = y, .mask = (CC_MASK)((1u << columns) - 1)};
+  if (two) {
+    to.other_w = w + job->next_w;
+    to.other_mask = (CC_MASK)(to.mask << columns);
+    to.other_y = y + job->next_y - columns * (int64_t)sizeof(T);
+    if (bias)
+      to.bias = (V)CC_MM(mask_blend)(to.other_mask, (CC_MM_VECTOR)to.bias, (CC_MM_VECTOR)v_splat(bias[i + 1]));
+  }
   for (int64_t r = 0; r < rows; r += tile) {
     if (rows - r < tile && rows > tile) /* what is written twice is the same */
       r = rows - tile;
-    const T *x = (const T *)job->packed + r * VL;
-    const int64_t at = r * job->y_stride;
     if (tile == CC_K(PLANE_ROWS))
-      CC_K(planes_tile)(job, x, w, bias, y + at, other + at, rows - r, CC_K(PLANE_ROWS), two);
+      CC_K(planes_tile)(job, &to, r, rows - r, CC_K(PLANE_ROWS), two);
     else if (tile == 8)
-      CC_K(planes_tile)(job, x, w, bias, y + at, other + at, rows - r, 8, two);
+      CC_K(planes_tile)(job, &to, r, rows - r, 8, two);
     else if (tile == 7)
-      CC_K(planes_tile)(job, x, w, bias, y + at, other + at, rows - r, 7, two);
+      CC_K(planes_tile)(job, &to, r, rows - r, 7, two);
     else
-      CC_K(planes_tile)(job, x, w, bias, y + at, other + at, rows - r, 4, two);
+      CC_K(planes_tile)(job, &to, r, rows - r, 4, two);
   }
 }
 
-static CC_NOINLINE void CC_K(plane_sums)(const cc_depthwise_planes_job *job, const CC_K(plane_set) * set, int64_t i) {
-  char *y = (char *)job->y + i * job->next_y;
-  const T *bias = job->bias;
-  CC_K(planes_sums)(job, set, (const T *)job->w + i * job->next_w, bias ? v_splat(bias[i]) : (V){0}, y, y, false);
+static CC_NOINLINE void CC_K(sum_one)(const cc_depthwise_planes_job *job, int64_t tile, int64_t i) {
+  CC_K(planes_sum)(job, tile, i, false);
 }
 
-/* Of planes i and i + 1, the second in lanes `columns` to 2 columns: weights and bias there are its. */
-static CC_NOINLINE void CC_K(pair_sums)(const cc_depthwise_planes_job *job, const CC_K(plane_set) * set, int64_t i) {
-  const int64_t terms = job->taps[0] * job->taps[1], size = sizeof(T);
-  const CC_MASK second = (CC_MASK)(~0u << job->columns);
-  const T *w = (const T *)job->w + i * job->next_w, *other = w + job->next_w, *bias = job->bias;
-  char *y = (char *)job->y + i * job->next_y;
-  T *spread = job->spread;
-  V add = {0};
-  for (int64_t k = 0; k < terms; k++)
-    v_store(spread + k * VL,
-            (V)CC_MM(mask_blend)(second, (CC_MM_VECTOR)v_splat(w[k]), (CC_MM_VECTOR)v_splat(other[k])));
-  if (bias)
-    add = (V)CC_MM(mask_blend)(second, (CC_MM_VECTOR)v_splat(bias[i]), (CC_MM_VECTOR)v_splat(bias[i + 1]));
-  CC_K(planes_sums)(job, set, spread, add, y, y + job->next_y - job->columns * size, true);
+static CC_NOINLINE void CC_K(sum_two)(const cc_depthwise_planes_job *job, int64_t tile, int64_t i) {
+  CC_K(planes_sum)(job, tile, i, true);
 }
 
 static void CC_K(depthwise_planes)(const cc_depthwise_planes_job *job) {
@@ -195,7 +209,7 @@ static void CC_K(depthwise_planes)(const cc_depthwise_planes_job *job) {
     for (; i + 2 <= job->planes; i += 2) {
       const char *x = job->x + i * job->next_x + set.first * (int64_t)sizeof(T);
       CC_K(pack_two)(job, &set, x, x + job->next_x);
-      CC_K(pair_sums)(job, &set, i);
+      CC_K(sum_two)(job, set.tile, i);
     }
   }
   if (i < job->planes) {
@@ -206,7 +220,7 @@ static void CC_K(depthwise_planes)(const cc_depthwise_planes_job *job) {
         CC_K(pack_two)(job, &set, x, x + VL * (int64_t)sizeof(T));
       else
         CC_K(pack_one)(job, &set, x);
-      CC_K(plane_sums)(job, &set, i);
+      CC_K(sum_one)(job, set.tile, i);
     }
   }
 }
