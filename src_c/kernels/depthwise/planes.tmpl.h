@@ -216,10 +216,10 @@ static void CC_K(depthwise_planes)(const cc_depthwise_planes_job *job) {
     const CC_K(plane_set) set = CC_K(plane_set_of)(job, 1);
     for (; i < job->planes; i++) {
       const char *x = job->x + i * job->next_x + set.first * (int64_t)sizeof(T);
-      if (set.n > VL)
-        CC_K(pack_two)(job, &set, x, x + VL * (int64_t)sizeof(T));
-      else
+      if (set.n < VL)
         CC_K(pack_one)(job, &set, x);
+      else /* the second vector holds the fill, if nothing else */
+        CC_K(pack_two)(job, &set, x, x + VL * (int64_t)sizeof(T));
       CC_K(sum_one)(job, set.tile, i);
     }
   }

@@ -6,8 +6,16 @@
 
 CC_ALWAYS_INLINE void CC_K(fill)(T *y, int64_t n, double value) {
   const T element = CC_K(number)(value);
+#if CC_VECTOR_BYTES == 64
+  const V all = v_splat(element);
+  for (; n >= VL; n -= VL, y += VL)
+    v_store(y, all);
+  if (n > 0)
+    v_store_part(y, n, all);
+#else
   for (int64_t j = 0; j < n; j++)
     y[j] = element;
+#endif
 }
 
 /* Steps that cover n > 0 indices. A division takes as long as copying a short row: few steps need one. */
@@ -44,7 +52,8 @@ CC_ALWAYS_INLINE void CC_K(border)(const cc_halo_pack_job *job, T *y, const char
 
 /* The index at which phase i of an axis begins. */
 CC_ALWAYS_INLINE int64_t CC_K(phase_first)(const cc_halo_pack_job *job, int axis, int64_t i) {
-  return job->first[axis] + (i ? i * job->dilation[axis] % job->step[axis] : 0);
+  const int64_t at = i * job->dilation[axis], step = job->step[axis];
+  return job->first[axis] + (at < step ? at : step == 2 ? at % 2 : at % step); /* as in steps() */
 }
 
 /* Rows of at most a vector, `pitch` apart, whose elements [low, high) are x's as they are: of small images, where
