@@ -148,10 +148,10 @@ static void run_unit(void *arg, int64_t unit, bool first, int64_t part) {
     memset(scratch, 0, (size_t)d->panel_at);
   cc_depthwise_planes_job job = {
       .planes = planes,
-      .next_x = input->stride[CC_CHANNEL],
+      .next_x = planes > 1 ? input->stride[CC_CHANNEL] : 0, /* a step that is never taken may not fit */
       .next_y = d->direct ? conv->output.stride[CC_CHANNEL] : d->slab,
       .x = plane_of(input, n, g),
-      .x_stride = axis[1].in > 1 ? input->stride[CC_HEIGHT] : 0, /* a step that is never taken may not fit */
+      .x_stride = axis[1].in > 1 ? input->stride[CC_HEIGHT] : 0,
       .first = {-axis[1].before, -axis[2].before},
       .end = {axis[1].end, axis[2].end},
       .step = {axis[1].stride, axis[2].stride},
