@@ -84,10 +84,50 @@ def draw_map(random: Random, dtype: str) -> ConvCase:
     )
 
 
+def draw_narrow(random: Random, dtype: str) -> ConvCase:
+    """Maps whose rows are about a vector or less: what of two channels may share one."""
+
+    def axis(longest: int, strides: list[int]) -> Any:
+        kernel, dilation = random.choice([1, 2, 3, 3, 3, 5, 5, 7]), random.choice([1, 1, 1, 2, 3])
+        stride, out, reach = (
+            random.choice(strides),
+            random.randint(1, longest),
+            (kernel - 1) * dilation,
+        )
+        before, after = (
+            random.choice([reach // 2, reach // 2, 0, random.randint(-2, 9)]) for _ in "ab"
+        )
+        size = (out - 1) * stride + reach + 1 - before - after + random.randint(0, stride - 1)
+        return (max(1, size), kernel, stride, dilation, (before, after + max(0, 1 - size)))
+
+    axes = [axis(30, [1, 1, 2, 3]), axis(random.choice([4, 8, 9, 17]), [1, 1, 2, 2, 3, 4])]
+    spatial, kernel, stride, dilation, pads = zip(*axes, strict=True)
+    channels = random.randint(1, 40)
+    return replace(
+        draw(random, 2, dtype),
+        batch=random.randint(1, 3),
+        in_channels=channels,
+        out_channels=channels,
+        groups=channels,
+        spatial=spatial,
+        kernel=kernel,
+        stride=stride,
+        dilation=dilation,
+        pads=pads,
+        padding_mode=random.choice(["zeros", "zeros", "constant"]),
+        layout=random.choice(["contiguous", "contiguous", "unaligned", "scattered"]),
+        out_layout=random.choice(["contiguous", "contiguous", "channels_last", "scattered"]),
+    )
+
+
+@pytest.mark.parametrize("draw_one", [draw_map, draw_narrow])
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_sums_are_those_of_groups_with_more_filters(dtype: str) -> None:
+def test_sums_are_those_of_groups_with_more_filters(
+    dtype: str, draw_one: Callable[[Random, str], ConvCase]
+) -> None:
     """Every filter three times in its group takes another way through the core: the same bits."""
-    for case in cases.sweep(f"depthwise/maps/{dtype}", 300, lambda r: draw_map(r, dtype)):
+    name = {draw_map: "maps", draw_narrow: "narrow"}[draw_one]
+    for case in cases.sweep(f"depthwise/{name}/{dtype}", 300, lambda r: draw_one(r, dtype)):
         with cases.naming(case):
             rng = np.random.default_rng(case.seed)
             x, w, bias = cases.conv_data(case, rng, cases.normals)
@@ -104,6 +144,26 @@ def test_sums_are_those_of_groups_with_more_filters(dtype: str) -> None:
             )
             canvas.check(y)
             assert_same_bits(y, expected[:, ::3].copy())
+
+
+@pytest.mark.parametrize("size", [3, 7, 8, 14])
+def test_what_is_not_finite_stays_in_its_channel(size: int) -> None:
+    """Channels may share vectors, a row's neighbours, and the lanes that nobody looks at."""
+    rng = np.random.default_rng(size)
+    x, w = cases.normals(rng, (1, 9, size, size), "f4"), cases.normals(rng, (9, 1, 3, 3), "f4")
+    expected = cconv.depthwise_conv2d(x, w, padding=1)
+    for channel in range(9):
+        for value in (np.nan, np.inf, -np.inf):
+            spoilt, weight = x.copy(), w.copy()
+            spoilt[0, channel] = value
+            y = cconv.depthwise_conv2d(spoilt, w, padding=1)
+            assert not np.isfinite(y[0, channel]).any()
+            weight[channel] = value
+            z = cconv.depthwise_conv2d(x, weight, padding=1)
+            assert not np.isfinite(z[0, channel]).any()
+            others = np.arange(9) != channel
+            assert_same_bits(y[:, others].copy(), expected[:, others].copy())
+            assert_same_bits(z[:, others].copy(), expected[:, others].copy())
 
 
 @pytest.mark.parametrize("rank", RANKS)

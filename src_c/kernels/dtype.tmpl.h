@@ -45,6 +45,8 @@
 #include "kernels/depthwise/pack.tmpl.h"
 
 #include "kernels/depthwise/rows.tmpl.h"
+
+#include "kernels/depthwise/planes.tmpl.h"
 #endif
 
 #include "kernels/pool/pool.tmpl.h"
@@ -114,6 +116,9 @@ static const cc_kernels CC_K(kernels) = {
 #if CC_VECTOR_BYTES > 16
     .depthwise_pack = CC_K(depthwise_pack),
     .depthwise_rows = CC_K(depthwise_rows),
+#endif
+#if CC_VECTOR_BYTES == 64
+    .depthwise_planes = CC_K(depthwise_planes),
 #endif
 #endif
     .extreme_max = CC_K(extreme_max),

@@ -430,6 +430,47 @@ typedef struct cc_depthwise_rows_job {
   double low, high;
 } cc_depthwise_rows_job;
 
+/* y[i][r][j] = sum over kh, kw of w[i][kh][kw] x[i][r step[0] + kh dilation[0] + first[0]]
+ *              [j step[1] + kw dilation[1] + first[1]]
+ *
+ *     i < planes, r < rows, j < columns <= VL
+ *
+ * x is fill where an index is outside [0, end). Its elements are dense in a row; rows are x_stride and y_stride bytes
+ * apart, planes next_x and next_y. Of a row fewer than 2 VL inputs are looked at. With `pairs`, for which 2 columns
+ * are at most VL and the inputs fewer than VL, two planes are computed at once.
+ *
+ *   w       dense, of planes next_w elements apart
+ *   packed  scratch [taps[1]][pitch], of step[0] length vectors each, and CC_PLANE_SLACK vectors behind the last
+ *   off     for each term where in `packed` row 0 of the outputs looks
+ *   index   scratch of a vector for each column of taps; walk of one for each packed row
+ *
+ * `whole` and `bounded` as for cc_depthwise_rows_job, bias an element a plane. Each sum is one chain of v_fma in the
+ * order of the terms. */
+enum { CC_PLANE_SLACK = 13 };
+
+typedef struct cc_plane_row {
+  int64_t from, to; /* bytes in a plane, elements in `packed` */
+} cc_plane_row;
+
+typedef struct cc_depthwise_planes_job {
+  int64_t planes, next_x, next_w, next_y;
+  const char *x;
+  int64_t x_stride, first[2], end[2], step[2], dilation[2], taps[2];
+  double fill;
+  bool pairs;
+  const void *w;
+  void *packed, *index;
+  cc_plane_row *walk;
+  int64_t length, pitch; /* packed rows of a phase; elements from one column of taps to the next */
+  const int32_t *off;
+  int64_t rows, columns;
+  void *y;
+  int64_t y_stride;
+  bool whole, bounded;
+  const void *bias; /* NULL for none */
+  double low, high;
+} cc_depthwise_planes_job;
+
 /* All that one instruction set offers one dtype; to integers no sums and averages of pools, no depthwise rows, no
  * panels, no peak and nothing of Winograd's. */
 typedef struct cc_kernels {
@@ -469,6 +510,7 @@ typedef struct cc_kernels {
   void (*depthwise_lanes)(const cc_depthwise_rows_job *job);
   void (*depthwise_pack)(const cc_halo_pack_job *job);
   void (*depthwise_rows)(const cc_depthwise_rows_job *job);
+  void (*depthwise_planes)(const cc_depthwise_planes_job *job); /* of avx512 alone */
 } cc_kernels;
 
 /* One instruction set: kernels for each dtype that is computed in. Others are converted where rows are read

@@ -40,8 +40,7 @@ typedef struct depthwise_rows {
 
 _Static_assert(sizeof(depthwise_rows) <= CC_WORK_STATE, "a driver's struct must fit");
 
-/* Does the output take sums as they come from registers, with bias and bounds? */
-static bool is_simple(const cc_conv *conv) {
+bool cconv_depthwise_is_simple(const cc_conv *conv) {
   const int32_t activation = conv->activation;
   return conv->output.dtype == conv->dtype && !conv->residual.data &&
          (activation == CCONV_ACTIVATION_NONE || activation == CCONV_ACTIVATION_RELU ||
@@ -93,8 +92,8 @@ bool cconv_depthwise_rows_prepare(const cc_conv *conv, int64_t threads, cc_conv_
   if (!lanes && (!conv->kernels->depthwise_rows || axis[1].out == 3 || axis[2].out * 3 <= vector))
     return false;
   *d = (depthwise_rows){.lane = lanes ? vector : 1, .slices = axis[0].out};
-  d->direct =
-      is_simple(conv) && (conv->output.stride[lanes ? CC_CHANNEL : CC_WIDTH] == es || (!lanes && axis[2].out == 1));
+  d->direct = cconv_depthwise_is_simple(conv) &&
+              (conv->output.stride[lanes ? CC_CHANNEL : CC_WIDTH] == es || (!lanes && axis[2].out == 1));
 
   /* The largest block that fits, but enough of them to occupy the threads. */
   const int64_t least = cc_max(1, LEAST_COLUMNS / d->lane);
@@ -106,7 +105,7 @@ bool cconv_depthwise_rows_prepare(const cc_conv *conv, int64_t threads, cc_conv_
       columns = cc_max(least, columns / 2);
   d->row_blocks = cc_ceil_div(axis[1].out, rows);
   d->column_blocks = cc_ceil_div(axis[2].out, columns);
-  const double operations = cconv_conv_operations(conv);
+  const double operations = CC_DEPTHWISE_COST * cconv_conv_operations(conv);
   threads = cconv_operation_parts(threads, threads, operations);
   const int64_t channels = lanes ? cc_ceil_div(shape->groups, vector) : shape->groups;
   const int64_t wanted = 4 * threads, have = cc_max(1, slices * channels * d->column_blocks);

@@ -5,18 +5,6 @@
  * which is written next. A vector's slack is behind the last. */
 
 #if CC_VECTOR_BYTES > 16 /* without masks and broadcasts, positions across rows are faster than rows */
-/* Lanes [from, to) of x, and of fill the others; memory outside those is not read. */
-CC_ALWAYS_INLINE V CC_K(load_between)(const char *x, int64_t from, int64_t to, V fill) {
-  from = from < 0 ? 0 : from < VL ? from : VL;
-  to = to < from ? from : to < VL ? to : VL;
-#if CC_VECTOR_BYTES == 64
-  return (V)CC_MM(mask_loadu)((CC_MM_VECTOR)fill, (CC_MASK)((1u << to) - (1u << from)), x);
-#else
-  const __m256i inside = (__m256i)((VI)CC_K(first_lanes)(to) & ~(VI)CC_K(first_lanes)(from));
-  return v_select((VI)inside, CC_MM(maskload)((const T *)(const void *)x, inside), fill);
-#endif
-}
-
 /* y[w] = x[w step] for w in [low, high), of other w in [0, n) fill, in whole vectors; step is 1 or 2. */
 CC_ALWAYS_INLINE void CC_K(pack_row)(T *y, const char *x, const int step, int64_t low, int64_t high, int64_t n,
                                      V fill) {
@@ -28,8 +16,7 @@ CC_ALWAYS_INLINE void CC_K(pack_row)(T *y, const char *x, const int step, int64_
     else if (step == 1)
       v_store(y + w, CC_K(load_between)(from, low - w, high - w, fill));
     else
-      v_store(y + w, v_even(CC_K(load_between)(from, 2 * (low - w), end - 2 * w, fill),
-                            CC_K(load_between)(from + VL * size, 2 * (low - w) - VL, end - 2 * w - VL, fill)));
+      v_store(y + w, CC_K(even_between)(from, low - w, high - w, fill));
   }
 }
 

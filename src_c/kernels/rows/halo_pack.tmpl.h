@@ -6,12 +6,22 @@
 
 CC_ALWAYS_INLINE void CC_K(fill)(T *y, int64_t n, double value) {
   const T element = CC_K(number)(value);
+#if CC_VECTOR_BYTES == 64
+  const V all = v_splat(element);
+  for (; n >= VL; n -= VL, y += VL)
+    v_store(y, all);
+  if (n > 0)
+    v_store_part(y, n, all);
+#else
   for (int64_t j = 0; j < n; j++)
     y[j] = element;
+#endif
 }
 
 /* Steps that cover n > 0 indices. A division takes as long as copying a short row: few steps need one. */
-CC_ALWAYS_INLINE int64_t CC_K(steps)(int64_t n, int64_t step) { return step == 1 ? n : (n - 1) / step + 1; }
+CC_ALWAYS_INLINE int64_t CC_K(steps)(int64_t n, int64_t step) {
+  return step == 1 ? n : step == 2 ? (n - 1) / 2 + 1 : (n - 1) / step + 1;
+}
 
 /* Packed elements [*low, *high) of an axis lie inside the input when element 0 is index `first`. */
 CC_ALWAYS_INLINE void CC_K(inside)(int64_t first, int64_t step, int64_t end, int64_t length, int64_t *low,
@@ -42,7 +52,8 @@ CC_ALWAYS_INLINE void CC_K(border)(const cc_halo_pack_job *job, T *y, const char
 
 /* The index at which phase i of an axis begins. */
 CC_ALWAYS_INLINE int64_t CC_K(phase_first)(const cc_halo_pack_job *job, int axis, int64_t i) {
-  return job->first[axis] + (i ? i * job->dilation[axis] % job->step[axis] : 0);
+  const int64_t at = i * job->dilation[axis], step = job->step[axis];
+  return job->first[axis] + (at < step ? at : step == 2 ? at % 2 : at % step); /* as in steps() */
 }
 
 /* Rows of at most a vector, `pitch` apart, whose elements [low, high) are x's as they are: of small images, where
@@ -58,6 +69,46 @@ static CC_NOINLINE void CC_K(pack_short_rows)(T *y, int64_t pitch, const char *x
   }
 }
 
+#if CC_FLOATING && CC_VECTOR_BYTES > 16
+/* Lanes [from, to) of x, and of fill the others; memory outside those is not read. */
+CC_ALWAYS_INLINE V CC_K(load_between)(const char *x, int64_t from, int64_t to, V fill) {
+  from = from < 0 ? 0 : from < VL ? from : VL;
+  to = to < from ? from : to < VL ? to : VL;
+#if CC_VECTOR_BYTES == 64
+  return (V)CC_MM(mask_loadu)((CC_MM_VECTOR)fill, (CC_MASK)((1u << to) - (1u << from)), x);
+#else
+  const __m256i inside = (__m256i)((VI)CC_K(first_lanes)(to) & ~(VI)CC_K(first_lanes)(from));
+  return v_select((VI)inside, CC_MM(maskload)((const T *)(const void *)x, inside), fill);
+#endif
+}
+
+/* x[2 j] for j in [from, to), and of fill the others; what lies between them is read, what is behind the last is not. */
+CC_ALWAYS_INLINE V CC_K(even_between)(const char *x, int64_t from, int64_t to, V fill) {
+  return v_even(CC_K(load_between)(x, 2 * from, 2 * to - 1, fill),
+                CC_K(load_between)(x + VL * (int64_t)sizeof(T), 2 * from - VL, 2 * to - 1 - VL, fill));
+}
+
+/* Rows of n elements, `pitch` apart, whose elements [low, high) are every other of x's, 2 low from x on. */
+static CC_NOINLINE void CC_K(pack_even_rows)(T *y, int64_t pitch, const char *x, int64_t stride, int64_t rows,
+                                             int64_t low, int64_t high, int64_t n, T value) {
+  const V fill = v_splat(value);
+  const int64_t size = sizeof(T), last = (n - 1) / VL * VL;
+  if (last == 0) /* a loop of its own: the lanes are found out once for all rows */
+    for (; rows > 0; rows--, y += pitch, x += stride)
+      v_store_part(y, n, CC_K(even_between)(x, low, high, fill));
+  else
+    for (; rows > 0; rows--, y += pitch, x += stride) {
+      v_store(y, CC_K(even_between)(x, low, high, fill));
+      for (int64_t w = VL; w < last; w += VL) {
+        const char *from = x + 2 * w * size;
+        v_store(y + w, w >= low && w + VL < high ? v_even(v_load(from), v_load(from + VL * size))
+                                                 : CC_K(even_between)(from, low - w, high - w, fill));
+      }
+      v_store_part(y + last, n - last, CC_K(even_between)(x + 2 * last * size, low - last, high - last, fill));
+    }
+}
+#endif
+
 /* Phase (i, j, l) of one channel. Rows are written in order and in full: what they share is fill. */
 CC_ALWAYS_INLINE void CC_K(pack_phase)(const cc_halo_pack_job *job, const char *x, T *target, int64_t i, int64_t j,
                                        int64_t l) {
@@ -65,10 +116,16 @@ CC_ALWAYS_INLINE void CC_K(pack_phase)(const cc_halo_pack_job *job, const char *
   const int64_t d0 = CC_K(phase_first)(job, 0, i), h0 = CC_K(phase_first)(job, 1, j);
   const int64_t w0 = CC_K(phase_first)(job, 2, l);
   const int64_t row = length[2];
-  int64_t low, high, top = length[1], bottom = length[1]; /* rows [top, bottom) are packed as short ones */
+  int64_t low, high, top = length[1], bottom = length[1]; /* rows [top, bottom) are packed together */
   CC_K(inside)(w0, step[2], job->end[2], row, &low, &high);
   const int64_t apart = high - low > 1 ? step[2] * stride[2] : 0; /* a lone element's step may not fit */
-  if (row <= VL && low < high && (high - low == 1 || apart == sizeof(T)) && CC_K(reads_as_is)(job->source) &&
+  const bool lone = high - low == 1, as_is = CC_K(reads_as_is)(job->source);
+#if CC_FLOATING && CC_VECTOR_BYTES > 16
+  const bool even = !lone && apart == 2 * (int64_t)sizeof(T);
+#else
+  const bool even = false;
+#endif
+  if (low < high && ((row <= VL && (lone || apart == sizeof(T))) || even) && as_is &&
       job->map[2] == CCONV_PADDING_CONSTANT)
     CC_K(inside)(h0, step[1], job->end[1], length[1], &top, &bottom);
   for (int64_t d = 0; d < length[0]; d++) {
@@ -82,9 +139,15 @@ CC_ALWAYS_INLINE void CC_K(pack_phase)(const cc_halo_pack_job *job, const char *
       }
       const char *from = x + id * stride[0] + ih * stride[1];
       if (h == top && top < bottom) {
-        CC_K(pack_short_rows)(y, job->pitch[2], from + (w0 + low * step[2]) * stride[2],
-                              bottom - top > 1 ? step[1] * stride[1] : 0, bottom - top, low, high, row,
-                              CC_K(number)(job->fill));
+        const int64_t down = bottom - top > 1 ? step[1] * stride[1] : 0;
+        const T fill = CC_K(number)(job->fill);
+#if CC_FLOATING && CC_VECTOR_BYTES > 16
+        if (even)
+          CC_K(pack_even_rows)(y, job->pitch[2], from + w0 * stride[2], down, bottom - top, low, high, row, fill);
+        else
+#endif
+          CC_K(pack_short_rows)(y, job->pitch[2], from + (w0 + low * step[2]) * stride[2], down, bottom - top, low,
+                                high, row, fill);
         h = bottom - 1;
         continue;
       }
