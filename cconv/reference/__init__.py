@@ -8,7 +8,7 @@ arguments (`_core.pyi` says which arrays they take), and shares no code with it.
 from collections.abc import Callable
 
 from cconv.reference.conv import conv
-from cconv.reference.filter import filter_extreme
+from cconv.reference.filter import Extreme, Separable
 from cconv.reference.plan import Plan, Pool, key
 from cconv.reference.pool import pool
 from cconv.reference.pool_adaptive import pool_adaptive
@@ -16,11 +16,12 @@ from cconv.reference.unfold import fold, unfold
 from cconv.reference.unpool import max_unpool
 
 __all__ = [
+    "Extreme",
     "Plan",
     "Pool",
+    "Separable",
     "conv",
     "cpu_features",
-    "filter_extreme",
     "fold",
     "forked",
     "key",

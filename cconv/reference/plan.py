@@ -2,12 +2,12 @@
 
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from cconv.reference.conv import conv
 from cconv.reference.conv_transpose import conv_transpose
 from cconv.reference.pool import pool
+from cconv.reference.taps import images
 
 
 class Plan:
@@ -49,7 +49,7 @@ class Plan:
         """Compute."""
         if self._kept is not None:
             weight, bias = self._kept
-        source, added, target = (_images(array, self._axes) for array in (input, residual, out))
+        source, added, target = (images(array, self._axes) for array in (input, residual, out))
         given = (source, weight, bias, added, target, *self._window)
         if self._transposed:
             conv_transpose(*given, self._groups, self._activation, self._threads)
@@ -95,7 +95,7 @@ class Pool:
 
     def run(self, input: Any, out: Any, indices: Any) -> None:
         """Compute."""
-        arrays = (_images(array, self._axes) for array in (input, out, indices))
+        arrays = (images(array, self._axes) for array in (input, out, indices))
         pool(self._kind, *arrays, *self._window)
 
     def call(self, input: Any, out: Any) -> None:
@@ -112,12 +112,3 @@ def key(
     numbers: tuple[Any, ...],
 ) -> None:
     """Tell no call from another: none is worth remembering."""
-
-
-def _images(array: Any, axes: tuple[int, ...]) -> Any:
-    """A view (n, c, *spatial); of None, None."""
-    if array is None:
-        return None
-    if axes[0] >= 0:
-        return array.transpose(axes)
-    return array.transpose(axes[1:])[np.newaxis]

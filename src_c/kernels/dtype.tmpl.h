@@ -73,6 +73,8 @@
 
 #if CC_FLOATING
 #include "kernels/pool/planes.tmpl.h"
+
+#include "kernels/filter/separable.tmpl.h"
 #endif
 
 static const cc_kernels CC_K(kernels) = {
@@ -111,6 +113,9 @@ static const cc_kernels CC_K(kernels) = {
     .depthwise_pack = CC_K(depthwise_pack),
     .depthwise_rows = CC_K(depthwise_rows),
 #endif
+    .filter_rows = CC_K(filter_rows),
+    .filter_means = CC_K(filter_means),
+    .filter_line = CC_K(filter_line),
 #endif
     .extreme_max = CC_K(extreme_max),
     .extreme_min = CC_K(extreme_min),
