@@ -47,7 +47,8 @@ typedef struct separable {
   int64_t columns, strips;
   int64_t line, stage; /* columns of the slab; of rows that are packed together */
   int64_t units, parts;
-  int64_t ones_at, lines_at, slab_at, stage_at, suffixes_at, levels_at, result_at, thread_bytes; /* of a thread's scratch, which
+  int64_t ones_at, lines_at, slab_at, stage_at, suffixes_at, levels_at, result_at,
+      thread_bytes; /* of a thread's scratch, which
                                                                                          * begins with a row of fill */
   char *workspace;
 } separable;
@@ -254,6 +255,7 @@ static void average_wide(const separable *s, const block *b, cc_filter_line_job 
   const int64_t es = s->element, kernel = s->axis[1].kernel;
   const int64_t pitch = cc_lines((s->line + 2 * s->kernels->vector_length) * es);
   int32_t off[MOST_TERMS];
+  char *y = job.y;
   job.off = off;
   job.rows = 1;
   cc_filter_line_job sums = job;
@@ -279,8 +281,8 @@ static void average_wide(const separable *s, const block *b, cc_filter_line_job 
       off[job.terms++] = (int32_t)((level - row) / es + at);
     }
     job.x = row;
+    job.y = y + r * job.y_row;
     s->kernels->filter_line(&job);
-    job.y = (char *)job.y + job.y_row;
   }
 }
 
