@@ -22,34 +22,39 @@ cdef class _Filter:
         self.context = _new_context(threads)
         _remember(&self.images, axes, out)
         self.quick = cnp.PyArray_SIZE(input) < QUICK_ELEMENTS and max(kernel) < QUICK_KERNEL
+        if self.quick:
+            self.context.poll = NULL  # over before anybody could stop it
         _read_images(input, &self.images, &source)
         _read_images(out, &self.images, &target)
         return _check(self.query(&source, &target, &self.workspace_nbytes, &error), &error)
 
-    def run(self, input, out):
+    cdef int compute(self, const cconv_tensor *source, const cconv_tensor *target) except -1:
         cdef cconv_error error = _new_error()
-        cdef cconv_tensor source, target
         cdef cconv_status status
-        _read_images(input, &self.images, &source)
-        _read_images(out, &self.images, &target)
         buffer = _take_buffer(self.workspace_nbytes)
         cdef void *workspace = cnp.PyArray_DATA(buffer)
         if self.quick:
-            status = self.execute(&source, &target, workspace, &error)
+            status = self.execute(source, target, workspace, &error)
         else:
             with nogil:
-                status = self.execute(&source, &target, workspace, &error)
+                status = self.execute(source, target, workspace, &error)
         return _finish(status, &error, buffer)
+
+    def run(self, input, out):
+        cdef cconv_tensor source, target
+        _read_images(input, &self.images, &source)
+        _read_images(out, &self.images, &target)
+        self.compute(&source, &target)
 
     def call(self, input, out):
         cdef cconv_tensor source, target
         result = _new_result(&self.images) if out is None else out
-        if out is not None:
-            _read_images(input, &self.images, &source)
-            _read_images(out, &self.images, &target)
-            if not cnp.PyArray_ISWRITEABLE(out) or cconv_tensors_overlap(&source, &target):
-                return None
-        self.run(input, result)
+        _read_images(input, &self.images, &source)
+        _read_images(result, &self.images, &target)
+        if out is not None and (not cnp.PyArray_ISWRITEABLE(out)
+                                or cconv_tensors_overlap(&source, &target)):
+            return None
+        self.compute(&source, &target)
         return result
 
 

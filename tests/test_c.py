@@ -79,7 +79,7 @@ def cases(name: str, isa: str, *arguments: str) -> int:
         ("test_unfold", 600),
         ("test_places", 9000),
         ("test_filter", 120),
-        ("test_separable", 4100),
+        ("test_separable", 4050),
         ("test_plan", 9),
     ],
 )
