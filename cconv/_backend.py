@@ -43,6 +43,14 @@ class Pool(Protocol):
     def call(self, input: Any, out: Any) -> Any: ...
 
 
+class Filter(Protocol):
+    """A filter whose arguments are resolved; see `_core.pyi`."""
+
+    def run(self, input: Any, out: Any) -> None: ...
+
+    def call(self, input: Any, out: Any) -> Any: ...
+
+
 class Backend(Protocol):
     """What the C core and the reference both offer; the arguments are in `_core.pyi`."""
 
@@ -54,6 +62,12 @@ class Backend(Protocol):
 
     @property
     def Pool(self) -> Callable[..., Pool]: ...
+
+    @property
+    def Extreme(self) -> Callable[..., Filter]: ...
+
+    @property
+    def Separable(self) -> Callable[..., Filter]: ...
 
     def key(
         self,
@@ -91,19 +105,6 @@ class Backend(Protocol):
     ) -> None: ...
 
     def max_unpool(self, input: Any, indices: Any, out: Any, threads: int) -> None: ...
-
-    def filter_extreme(
-        self,
-        kind: str,
-        input: Any,
-        out: Any,
-        footprint: Any,
-        kernel: Ints,
-        before: Ints,
-        after: Ints,
-        padding: tuple[tuple[str, ...], float],
-        threads: int,
-    ) -> None: ...
 
     def release_workspace(self) -> None: ...
 

@@ -5,6 +5,7 @@ never by where an array lies or what it holds.
 """
 
 import threading
+from collections.abc import Callable
 from typing import Any
 
 from cconv._backend import Plan, Pool
@@ -20,6 +21,7 @@ class _Recent(threading.local):
     def __init__(self) -> None:
         self.plans: dict[Key, Plan] = {}
         self.pools: dict[Key, Pool] = {}
+        self.filters: dict[Key, Callable[[Any, Any], Any]] = {}
 
 
 recent = _Recent()
@@ -40,3 +42,4 @@ def clear() -> None:
     """Forget what this thread keeps."""
     recent.plans.clear()
     recent.pools.clear()
+    recent.filters.clear()

@@ -105,6 +105,14 @@ cdef extern from "cconv.h" nogil:
         int64_t pad_before[3]
         int64_t pad_after[3]
 
+    ctypedef struct cconv_separable_params:
+        uint32_t struct_size
+        int32_t padding_mode[2]
+        double padding_value
+        const void *weights[2]
+        int64_t kernel[2]
+        int64_t pad_before[2]
+
     ctypedef struct cconv_context:
         uint32_t struct_size
         int32_t num_threads
@@ -196,6 +204,13 @@ cdef extern from "cconv.h" nogil:
     cconv_status cconv_filter_extreme(
         const cconv_filter_params *params, const cconv_tensor *input, const cconv_tensor *output,
         const cconv_context *context, void *workspace, size_t bytes, cconv_error *error)
+    cconv_status cconv_filter_separable_workspace(
+        const cconv_separable_params *params, const cconv_tensor *input,
+        const cconv_tensor *output, const cconv_context *context, size_t *bytes, cconv_error *error)
+    cconv_status cconv_filter_separable(
+        const cconv_separable_params *params, const cconv_tensor *input,
+        const cconv_tensor *output, const cconv_context *context, void *workspace, size_t bytes,
+        cconv_error *error)
     cconv_status cconv_fma_peak(
         int dtype, int64_t iterations, const cconv_context *context, int64_t *operations)
 

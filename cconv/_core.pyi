@@ -18,6 +18,8 @@ of them).  `unfold` gives and `fold` takes columns
 'reflect', 'symmetric', 'replicate' or 'circular' and 0.0.  `filter_extreme` takes 'max' or 'min',
 `out` of `input`'s dtype, as `footprint` None or a contiguous bool array (*kernel) with at least one
 True, and of modes one an axis; an integer dtype has its own limit for a value beyond it.
+`Separable` takes `out` of float32 or float64, and weights of that dtype, contiguous, or None for
+averages; `kernel` has at most 2**12 elements an axis and 2**18 in all.
 """
 
 from collections.abc import Callable
@@ -72,6 +74,45 @@ class Plan:
         """
 
     def info(self) -> dict[str, Any]: ...
+
+class Extreme:
+    """A filter over a footprint, for arrays like these; `axes` are as of a Plan."""
+
+    workspace_nbytes: int
+    def __init__(
+        self,
+        kind: str,
+        input: NDArray[Any],
+        out: NDArray[Any],
+        footprint: NDArray[Any] | None,
+        kernel: tuple[int, ...],
+        before: tuple[int, ...],
+        after: tuple[int, ...],
+        padding: tuple[tuple[str, ...], float],
+        threads: int,
+        axes: tuple[int, ...],
+    ) -> None: ...
+    def run(self, input: NDArray[Any], out: NDArray[Any]) -> None: ...
+    def call(self, input: NDArray[Any], out: NDArray[Any] | None) -> NDArray[Any] | None:
+        """Compute from an array with the header of the given one; None if `out` will not do."""
+
+class Separable:
+    """Sums across the rows of images, then along them, as of an Extreme; four `axes`."""
+
+    workspace_nbytes: int
+    def __init__(
+        self,
+        input: NDArray[Any],
+        out: NDArray[Any],
+        weights: tuple[NDArray[Any] | None, NDArray[Any] | None],
+        kernel: tuple[int, int],
+        before: tuple[int, int],
+        padding: tuple[tuple[str, str], float],
+        threads: int,
+        axes: tuple[int, ...],
+    ) -> None: ...
+    def run(self, input: NDArray[Any], out: NDArray[Any]) -> None: ...
+    def call(self, input: NDArray[Any], out: NDArray[Any] | None) -> NDArray[Any] | None: ...
 
 class Pool:
     """A pooling whose arguments are resolved, for arrays like these; `axes` are as of a Plan."""
@@ -188,28 +229,6 @@ def fold_workspace_nbytes(
     dilation: tuple[int, ...],
     before: tuple[int, ...],
     after: tuple[int, ...],
-    threads: int,
-) -> int: ...
-def filter_extreme(
-    kind: str,
-    input: NDArray[Any],
-    out: NDArray[Any],
-    footprint: NDArray[Any] | None,
-    kernel: tuple[int, ...],
-    before: tuple[int, ...],
-    after: tuple[int, ...],
-    padding: tuple[tuple[str, ...], float],
-    threads: int,
-) -> None: ...
-def filter_extreme_workspace_nbytes(
-    kind: str,
-    input: NDArray[Any],
-    out: NDArray[Any],
-    footprint: NDArray[Any] | None,
-    kernel: tuple[int, ...],
-    before: tuple[int, ...],
-    after: tuple[int, ...],
-    padding: tuple[tuple[str, ...], float],
     threads: int,
 ) -> int: ...
 def release_workspace() -> None: ...

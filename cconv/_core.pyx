@@ -93,6 +93,7 @@ cdef unsigned long _main_thread = 0
 
 
 include "_plan.pxi"
+include "_filter.pxi"
 
 
 cdef class _Unfold:
@@ -137,51 +138,6 @@ cdef class _Unfold:
         return _finish(status, &error, buffer)
 
 
-cdef class _Filter:
-    """One filter over a footprint in C's terms; keeps the arrays alive."""
-
-    cdef cconv_filter_params params
-    cdef cconv_tensor input, out
-    cdef cconv_context context
-    cdef tuple arrays
-
-    def __cinit__(self, kind, input, out, footprint, kernel, before, after, padding, threads):
-        modes, value = padding
-        self.arrays = (input, out, footprint)
-        _read(input, &self.input)
-        _read(out, &self.out)
-        self.params.struct_size = sizeof(cconv_filter_params)
-        self.params.kind = _POOLS[kind]
-        self.params.footprint = NULL
-        if footprint is not None:
-            self.params.footprint = <const uint8_t *>cnp.PyArray_DATA(footprint)
-        self.params.padding_value = value
-        for axis, mode in enumerate(modes[:3]):
-            self.params.padding_mode[axis] = _PADDING_MODES[mode]
-        _copy(kernel, self.params.kernel)
-        _copy(before, self.params.pad_before)
-        _copy(after, self.params.pad_after)
-        self.context = _new_context(threads)
-
-    cdef size_t workspace_nbytes(self) except? 0:
-        cdef cconv_error error = _new_error()
-        cdef size_t nbytes = 0
-        _check(cconv_filter_extreme_workspace(&self.params, &self.input, &self.out, &self.context,
-                                              &nbytes, &error), &error)
-        return nbytes
-
-    cdef int run(self) except -1:
-        cdef cconv_error error = _new_error()
-        cdef size_t nbytes = self.workspace_nbytes()
-        cdef cconv_status status
-        buffer = _take_buffer(nbytes)
-        cdef void *workspace = cnp.PyArray_DATA(buffer)
-        with nogil:
-            status = cconv_filter_extreme(&self.params, &self.input, &self.out, &self.context,
-                                          workspace, nbytes, &error)
-        return _finish(status, &error, buffer)
-
-
 def max_unpool(input, indices, out, threads):
     cdef cconv_tensor source, target, places
     cdef cconv_context context = _new_context(threads)
@@ -210,16 +166,6 @@ def fold(input, out, kernel, stride, dilation, before, after, threads):
 
 def fold_workspace_nbytes(input, out, kernel, stride, dilation, before, after, threads):
     return (<_Unfold>_Unfold(True, input, out, kernel, stride, dilation, before, after,
-                             threads)).workspace_nbytes()
-
-
-def filter_extreme(kind, input, out, footprint, kernel, before, after, padding, threads):
-    (<_Filter>_Filter(kind, input, out, footprint, kernel, before, after, padding, threads)).run()
-
-
-def filter_extreme_workspace_nbytes(kind, input, out, footprint, kernel, before, after, padding,
-                                    threads):
-    return (<_Filter>_Filter(kind, input, out, footprint, kernel, before, after, padding,
                              threads)).workspace_nbytes()
 
 

@@ -6,41 +6,152 @@ SciPy's passes do, so integers are rounded between the passes exactly where SciP
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, SupportsIndex, TypeAlias
 
 import numpy as np
 
-from cconv import _arrays, _filters
-from cconv._backend import backend, convolve
+from cconv import _arrays, _cache, _dtypes, _filters, _threads
+from cconv._backend import Filter, Plan, backend
+from cconv._cache import Key
 from cconv._filters import Array, Extreme, Output, Sum
 
+Ints: TypeAlias = tuple[int, ...]
+Call: TypeAlias = Callable[[Any, Any], Any]
+
 FLOAT32_MOST = float(np.finfo(np.float32).max)
+MOST_KEY = 4096  # bytes of weights that tell a call
+MOST_TAPS, MOST_WINDOW = 2**12, 2**18  # as in src_c/ops/filter_separable.c
+
+
+def again(
+    function: str,
+    image: Any,
+    weights: Any,
+    output: Any,
+    threads: SupportsIndex | None,
+    literals: tuple[Any, ...],
+    numbers: tuple[Any, ...],
+) -> tuple[Key | None, Array | None]:
+    """The result, if an earlier call was alike, and what tells this call from others, if anything.
+
+    A call is told by the headers of its arrays, by what is in its weights, and by its arguments.
+    """
+    count = _threads.current() if threads is None else threads
+    key = backend.key(image, weights, None, None, output, (function, count, *literals), numbers)
+    if key is None:
+        return None, None
+    if weights is not None:
+        if weights.nbytes > MOST_KEY:
+            return None, None
+        key = (*key, weights.tobytes())
+    call = _cache.recent.filters.get(key)
+    if call is None:
+        return key, None
+    try:
+        return key, call(image, output)
+    except MemoryError:
+        return key, None  # the long way tells of what
 
 
 def apply(
-    function: str, image: Array, output: Output, passes: Sequence[Sum | Extreme], threads: int
+    function: str,
+    image: Array,
+    output: Output,
+    passes: Sequence[Sum | Extreme],
+    threads: int,
+    key: Key | None,
 ) -> Array:
-    """Run the passes one after the other and deliver what `output` asks for."""
+    """Run the passes one after the other and deliver what `output` asks for.
+
+    A call with this key is remembered if it is a single step that reads the image itself and writes
+    what is delivered.
+    """
     dtype, target = _filters.output(function, output, image)
-    result = image
-    for number, one in enumerate(passes, 1):
-        out = target if number == len(passes) else None
+    steps = _steps(image, dtype, passes)
+    result, call = image, None
+    for number, step in enumerate(steps, 1):
+        out = target if number == len(steps) else None
         if out is not None and (not _is_plain(out) or np.may_share_memory(out, result)):
             out = None
-        if isinstance(one, Sum):
-            result = _sum(function, result, one, dtype, out, threads)
-        else:
-            result = _extreme(function, result, one, dtype, out, threads)
+        result, call = _run_step(function, result, step, dtype, out, threads)
+    direct = target is None or result is target
+    if key is not None and call is not None and len(steps) == 1 and direct:
+        _cache.remember(_cache.recent.filters, key, call)
     if result is target:
         return target
-    if target is None and passes:
+    if target is None and steps:
         return result
     if target is None:
         target = _arrays.allocate(function, "the output", image.shape, dtype)
-    elif not passes and np.may_share_memory(target, result):
+    elif not steps and np.may_share_memory(target, result):
         result = result.copy()
     store(result, target)
     return target
+
+
+def _steps(
+    image: Array, dtype: np.dtype[Any], passes: Sequence[Sum | Extreme]
+) -> list[tuple[Sum, ...] | Sum | Extreme]:
+    """The passes, those together that the backends do together."""
+    steps: list[tuple[Sum, ...] | Sum | Extreme] = []
+    last, source = image.ndim - 1, image.dtype
+    for one in passes:
+        before = steps[-1] if steps else None
+        if isinstance(one, Extreme):
+            # What is between passes of the same dtype is what it was.
+            if isinstance(before, Extreme) and last < 3 and image.dtype == dtype:
+                steps[-1] = _together(before, one)
+            else:
+                steps.append(one)
+        elif not _is_separable(source, dtype, one):
+            steps.append(one)
+        elif (
+            isinstance(before, tuple)
+            and len(before) == 1
+            and last < 3
+            and (before[0].axes, one.axes) == ((last - 1,), (last,))
+            and before[0].weights.size * one.weights.size <= MOST_WINDOW
+        ):
+            steps[-1] = (*before, one)
+        else:
+            steps.append((one,))
+        source = dtype
+    return steps
+
+
+def _together(first: Extreme, second: Extreme) -> Extreme:
+    """The extremes of two passes over boxes at once."""
+    axes = (*first.axes, *second.axes)
+    sizes, before, modes = (
+        tuple(_filters.sorted_by(axes, (*getattr(first, name), *getattr(second, name))))
+        for name in ("sizes", "before", "modes")
+    )
+    return Extreme(first.kind, tuple(sorted(axes)), sizes, None, before, modes, first.value)
+
+
+def _is_separable(source: np.dtype[Any], dtype: np.dtype[Any], one: Sum) -> bool:
+    """Whether the backends' separable filters do it: along one axis, in the dtype of the result."""
+    return (
+        len(one.axes) == 1
+        and one.weights.size <= MOST_TAPS
+        and dtype in (_dtypes.FLOAT32, _dtypes.FLOAT64)
+        and _arithmetic(source, dtype, one) == (dtype, dtype)
+    )
+
+
+def _run_step(
+    function: str,
+    image: Array,
+    step: tuple[Sum, ...] | Sum | Extreme,
+    dtype: np.dtype[Any],
+    out: Array | None,
+    threads: int,
+) -> tuple[Array, Call | None]:
+    if isinstance(step, Sum):
+        return _sum(function, image, step, dtype, out, threads)
+    if isinstance(step, Extreme):
+        return _extreme(function, image, step, dtype, out, threads)
+    return _separable(function, image, step, dtype, out, threads)
 
 
 def store(values: Array, target: Array) -> None:
@@ -66,24 +177,75 @@ def store(values: Array, target: Array) -> None:
             target[...] = np.where(values < 0, np.negative(size), size)
 
 
+class _Weighted:
+    """A weighted sum in windows, as the other filters of the backends are."""
+
+    def __init__(self, plan: Plan, divisor: int) -> None:
+        self._plan, self._divisor = plan, divisor
+
+    def run(self, input: Array, out: Array) -> None:
+        """Compute."""
+        self._plan.run(input, None, None, None, out)
+        if self._divisor != 1:
+            np.divide(out, self._divisor, out=out)
+
+    def call(self, input: Any, out: Any) -> Any:
+        """Compute, if arrays and filter are as they were; else None."""
+        return self._plan.call(input, None, None, None, out) if self._divisor == 1 else None
+
+
 def _sum(
     function: str, image: Array, given: Sum, dtype: np.dtype[Any], out: Array | None, threads: int
-) -> Array:
+) -> tuple[Array, Call | None]:
     """Sum in windows of the image, in `dtype`: in `out`, if there is one, or a new array."""
     kernel, result = _arithmetic(image.dtype, dtype, given)
     with np.errstate(all="ignore"):
         weights = given.weights.astype(kernel, copy=False)
 
-    def compute(source: Array, target: Array) -> None:
-        places, rank = _places(image.shape, given.axes), source.ndim - 2
+    def make(source: Array, target: Array, axes: Ints) -> Filter:
+        places, rank = _places(image.shape, given.axes), len(axes) - 2
         shape, before, after = _window(weights.shape, given.before, places, rank)
         taps, ones = weights.reshape(1, 1, *shape), (1,) * rank
         window = (ones, ones, before, after, given.padding, 1)
-        convolve(source, taps, target, *window, threads)
-        if given.divisor != 1:
-            np.divide(target, given.divisor, out=target)
+        how = ((None, 0.0, 0.0), "direct", threads, axes, True)
+        plan = backend.Plan(False, source, taps, None, None, target, *window, *how)
+        return _Weighted(plan, given.divisor)
 
-    return _run(function, image, given.axes, result, dtype, out, compute)
+    return _run(function, image, given.axes, result, dtype, out, make)
+
+
+def _separable(
+    function: str,
+    image: Array,
+    given: tuple[Sum, ...],
+    dtype: np.dtype[Any],
+    out: Array | None,
+    threads: int,
+) -> tuple[Array, Call | None]:
+    """Sum along an axis, or along the last but one and then the last, as _sum does."""
+    weights: list[Array | None] = [None, None]
+    sizes, before, modes = [1, 1], [0, 0], ["replicate", "replicate"]
+    # An axis before the last two has the last one beside it, and the other in place of a batch.
+    first = image.ndim == 3 and given[0].axes == (0,)
+    for one in given:
+        place = 0 if first else _places(image.shape, one.axes)[0] + max(0, 2 - image.ndim)
+        place -= image.ndim == 3 and not first
+        sizes[place], before[place], modes[place] = one.weights.size, one.before[0], one.padding[0]
+        if one.divisor == 1:
+            weights[place] = np.ascontiguousarray(one.weights, dtype)
+    # Of one call all axes have the same value, and those whose mode has none say 0.
+    value = next((one.padding[1] for one in given if one.padding[0] == "constant"), 0.0)
+    padding = ((modes[0], modes[1]), value)
+
+    def make(source: Array, target: Array, axes: Ints) -> Filter:
+        if image.ndim <= 3:
+            axes = ((-1, -1, -1, 0), (-1, -1, 0, 1), (1, -1, 0, 2) if first else (0, -1, 1, 2))[
+                image.ndim - 1
+            ]
+        window = (tuple(weights), tuple(sizes), tuple(before), padding)
+        return backend.Separable(source, target, *window, threads, axes)
+
+    return _run(function, image, given[0].axes, dtype, dtype, out, make)
 
 
 def _extreme(
@@ -93,7 +255,7 @@ def _extreme(
     dtype: np.dtype[Any],
     out: Array | None,
     threads: int,
-) -> Array:
+) -> tuple[Array, Call | None]:
     """Find the extremes in windows of the image, as _sum does sums."""
     if "constant" in given.modes:
         # What a result of another dtype has room for of the padding must not be lost on its way.
@@ -102,8 +264,8 @@ def _extreme(
             image = _arrays.cast(function, "input", image, np.dtype(np.float64), dense=False)
         _check_padding(function, given, image.dtype)
 
-    def compute(source: Array, target: Array) -> None:
-        places, rank = _places(image.shape, given.axes), source.ndim - 2
+    def make(source: Array, target: Array, axes: Ints) -> Filter:
+        places, rank = _places(image.shape, given.axes), len(axes) - 2
         shape, before, after = _window(given.sizes, given.before, places, rank)
         modes = ["replicate"] * rank
         for place, mode in zip(places, given.modes, strict=True):
@@ -112,9 +274,9 @@ def _extreme(
         if taps is not None:
             taps = np.ascontiguousarray(taps).reshape(shape)
         window = (shape, before, after, (tuple(modes), given.value))
-        backend.filter_extreme(given.kind, source, target, taps, *window, threads)
+        return backend.Extreme(given.kind, source, target, taps, *window, threads, axes)
 
-    return _run(function, image, given.axes, image.dtype, dtype, out, compute)
+    return _run(function, image, given.axes, image.dtype, dtype, out, make)
 
 
 def _arithmetic(
@@ -171,29 +333,39 @@ def _window(
 def _run(
     function: str,
     image: Array,
-    axes: tuple[int, ...],
+    axes: Ints,
     result: np.dtype[Any],
     dtype: np.dtype[Any],
     out: Array | None,
-    compute: Callable[[Array, Array], None],
-) -> Array:
-    """Have `compute` fill an array of dtype `result` from the image, and give it in `dtype`."""
-    source = _ordered(image, axes)
+    make: Callable[[Array, Array, Ints], Filter],
+) -> tuple[Array, Call | None]:
+    """Have a filter fill an array of dtype `result` from the image, and give it in `dtype`.
+
+    With it comes the filter's call, if that does the same for arrays like these.
+    """
+    source, call = _ordered(image, axes), None
     if out is not None and out.dtype == result and _is_viewable(out, axes):
         work = out
     else:
         work = _arrays.allocate(function, "the result", source.shape, result)
     if work.size:
+        views, places = (source, work), (-1, -1, *range(image.ndim))
+        if image.ndim > 3:
+            views = (_as_images(source, axes), _as_images(work, axes))
+            places = tuple(range(views[0].ndim))
         try:
-            compute(_as_images(source, axes), _as_images(work, axes))
+            filtering = make(*views, places)
+            filtering.run(*views)
         except MemoryError as error:
             raise MemoryError(f"{function}: {error}") from None
+        if image.ndim <= 3:
+            call = filtering.call
     if work is out or (out is None and result == dtype and source is image):
-        return work
+        return work, call
     if out is None:
         out = _arrays.allocate(function, "the output", image.shape, dtype)
     store(work, _ordered(out, axes))
-    return out
+    return out, None
 
 
 # The backends take images of up to three spatial axes.  An array of more has the axes that are not
@@ -218,9 +390,10 @@ def _is_viewable(array: Array, axes: tuple[int, ...]) -> bool:
 
 
 def _as_images(array: Array, axes: tuple[int, ...]) -> Array:
-    """An ordered array as images of one channel, (n, 1, *spatial): a view if strides allow."""
-    if array.ndim <= 3:
-        return array[np.newaxis, np.newaxis]
+    """An ordered array of more than three axes as images of one channel, (n, 1, *spatial).
+
+    It is a view if strides allow.
+    """
     if _is_merged(array.ndim, axes):
         return array.reshape(-1, 1, *array.shape[-len(axes) :])
     (axis,) = axes

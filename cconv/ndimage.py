@@ -113,10 +113,14 @@ def correlate(
            [1, 6, 8]])
     """
     function = "correlate"
+    literals = (mode, origin, axes, algorithm)
+    key, result = _passes.again(function, input, weights, output, threads, literals, (cval,))
+    if result is not None:
+        return result
     x = _arrays.operand(function, "input", input)
     along = _filters.axes_of(function, axes, x.ndim)
     window = _filters.weighted(function, x.ndim, weights, along, mode, cval, origin, flipped=False)
-    return _passes.apply(function, x, output, [window], _options(function, algorithm, threads))
+    return _passes.apply(function, x, output, [window], _options(function, algorithm, threads), key)
 
 
 def convolve(
@@ -158,10 +162,14 @@ def convolve(
     array([0, 1, 2, 3, 0], dtype=uint8)
     """
     function = "convolve"
+    literals = (mode, origin, axes, algorithm)
+    key, result = _passes.again(function, input, weights, output, threads, literals, (cval,))
+    if result is not None:
+        return result
     x = _arrays.operand(function, "input", input)
     along = _filters.axes_of(function, axes, x.ndim)
     window = _filters.weighted(function, x.ndim, weights, along, mode, cval, origin, flipped=True)
-    return _passes.apply(function, x, output, [window], _options(function, algorithm, threads))
+    return _passes.apply(function, x, output, [window], _options(function, algorithm, threads), key)
 
 
 def correlate1d(
@@ -202,10 +210,14 @@ def correlate1d(
     array([ 8, 26,  8, 12,  7, 28, 36,  9])
     """
     function = "correlate1d"
+    literals = (axis, mode, origin, algorithm)
+    key, result = _passes.again(function, input, weights, output, threads, literals, (cval,))
+    if result is not None:
+        return result
     x = _arrays.operand(function, "input", input)
     along = (_filters.axis_of(function, "axis", axis, x.ndim),)
     window = _filters.weighted(function, x.ndim, weights, along, mode, cval, origin, flipped=False)
-    return _passes.apply(function, x, output, [window], _options(function, algorithm, threads))
+    return _passes.apply(function, x, output, [window], _options(function, algorithm, threads), key)
 
 
 def convolve1d(
@@ -242,10 +254,14 @@ def convolve1d(
     array([14, 24,  4, 13, 12, 36, 27,  0])
     """
     function = "convolve1d"
+    literals = (axis, mode, origin, algorithm)
+    key, result = _passes.again(function, input, weights, output, threads, literals, (cval,))
+    if result is not None:
+        return result
     x = _arrays.operand(function, "input", input)
     along = (_filters.axis_of(function, "axis", axis, x.ndim),)
     window = _filters.weighted(function, x.ndim, weights, along, mode, cval, origin, flipped=True)
-    return _passes.apply(function, x, output, [window], _options(function, algorithm, threads))
+    return _passes.apply(function, x, output, [window], _options(function, algorithm, threads), key)
 
 
 def uniform_filter1d(
@@ -291,10 +307,14 @@ def uniform_filter1d(
     array([4, 3, 4, 1, 4, 6, 6, 3])
     """
     function = "uniform_filter1d"
+    literals = (size, axis, mode, origin, algorithm)
+    key, result = _passes.again(function, input, None, output, threads, literals, (cval,))
+    if result is not None:
+        return result
     x = _arrays.operand(function, "input", input)
     along = _filters.axis_of(function, "axis", axis, x.ndim)
     window = _filters.mean(function, along, size, mode, cval, origin)
-    return _passes.apply(function, x, output, [window], _options(function, algorithm, threads))
+    return _passes.apply(function, x, output, [window], _options(function, algorithm, threads), key)
 
 
 def uniform_filter(
@@ -344,6 +364,10 @@ def uniform_filter(
            [1., 1., 0.]])
     """
     function = "uniform_filter"
+    literals = (size, mode, origin, axes, algorithm)
+    key, result = _passes.again(function, input, None, output, threads, literals, (cval,))
+    if result is not None:
+        return result
     x = _arrays.operand(function, "input", input)
     along = _filters.axes_of(function, axes, x.ndim)
     sizes, modes, origins = (
@@ -356,7 +380,7 @@ def uniform_filter(
     ]
     # A window of one element changes nothing.
     needed = [window for window in windows if window.divisor > 1]
-    return _passes.apply(function, x, output, needed, _options(function, algorithm, threads))
+    return _passes.apply(function, x, output, needed, _options(function, algorithm, threads), key)
 
 
 def gaussian_filter(
@@ -418,6 +442,10 @@ def gaussian_filter(
     array([  1.3,  10.8,  24.2,   0. , -24.2, -10.8,  -1.3])
     """
     function = "gaussian_filter"
+    literals, numbers = (order, mode, radius, axes, algorithm), (sigma, cval, truncate)
+    key, result = _passes.again(function, input, None, output, threads, literals, numbers)
+    if result is not None:
+        return result
     x = _arrays.operand(function, "input", input)
     along = _filters.axes_of(function, axes, x.ndim)
     sigmas, orders, modes, radii = (
@@ -430,7 +458,7 @@ def gaussian_filter(
         padding = _filters.padding(function, kind, cval)
         if kernel is not None:
             windows.append(Sum((number,), kernel, (kernel.size // 2,), padding))
-    return _passes.apply(function, x, output, windows, _options(function, algorithm, threads))
+    return _passes.apply(function, x, output, windows, _options(function, algorithm, threads), key)
 
 
 def maximum_filter(
@@ -498,11 +526,15 @@ def maximum_filter(
            [9, 6, 9]], dtype=uint8)
     """
     function = "maximum_filter"
+    literals = (size, footprint, mode, origin, axes)
+    key, result = _passes.again(function, input, None, output, threads, literals, (cval,))
+    if result is not None:
+        return result
     if size is not None and footprint is not None:
         warnings.warn(f"{function}: size is ignored, for footprint is given", stacklevel=2)
     x = _arrays.operand(function, "input", input)
     windows = _filters.extremes(function, "max", x.ndim, size, footprint, mode, cval, origin, axes)
-    return _passes.apply(function, x, output, windows, _threads.resolve(function, threads))
+    return _passes.apply(function, x, output, windows, _threads.resolve(function, threads), key)
 
 
 def minimum_filter(
@@ -541,11 +573,15 @@ def minimum_filter(
     array([ 2., nan, nan, nan,  1.,  1.,  9.])
     """
     function = "minimum_filter"
+    literals = (size, footprint, mode, origin, axes)
+    key, result = _passes.again(function, input, None, output, threads, literals, (cval,))
+    if result is not None:
+        return result
     if size is not None and footprint is not None:
         warnings.warn(f"{function}: size is ignored, for footprint is given", stacklevel=2)
     x = _arrays.operand(function, "input", input)
     windows = _filters.extremes(function, "min", x.ndim, size, footprint, mode, cval, origin, axes)
-    return _passes.apply(function, x, output, windows, _threads.resolve(function, threads))
+    return _passes.apply(function, x, output, windows, _threads.resolve(function, threads), key)
 
 
 def _options(function: str, algorithm: str, threads: SupportsIndex | None) -> int:

@@ -81,6 +81,7 @@ def cases(name: str, isa: str, *arguments: str) -> int:
         ("test_unfold", 600),
         ("test_places", 9000),
         ("test_filter", 120),
+        ("test_separable", 4050),
         ("test_plan", 9),
     ],
 )
@@ -97,7 +98,7 @@ def test_sweep(name: str, isa: str) -> None:
 def test_every_program_is_run() -> None:
     core_sources()
     known = {"test_queries", "test_arguments", "test_workspace", "test_unfold", "test_places"}
-    known |= {"test_filter", "test_plan", *SWEEPS}
+    known |= {"test_filter", "test_separable", "test_plan", *SWEEPS}
     assert {path.stem for path in (ROOT / "tests" / "c").glob("*.c")} == known
 
 

@@ -177,13 +177,13 @@ def rank(module: str) -> int:
         return 6
     if not head.startswith("_") and head != "reference":
         return FAMILY_FILE
-    # _threads asks the backend how many threads there are, _passes has it filter, _cache keeps its
-    # plans; _convolution and _pooling use them.
+    # _threads asks the backend how many threads there are, _cache keeps its plans; _convolution,
+    # _pooling and _passes use them.
     above = {
         "_convolution": 4,
         "_pooling": 4,
+        "_passes": 4,
         "_threads": 3,
-        "_passes": 3,
         "_cache": 3,
         "_backend": 2,
     }

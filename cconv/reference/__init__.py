@@ -8,7 +8,7 @@ arguments (`_core.pyi` says which arrays they take), and shares no code with it.
 from collections.abc import Callable
 
 from cconv.reference.conv import conv
-from cconv.reference.filter import filter_extreme
+from cconv.reference.filter import Extreme, Separable
 from cconv.reference.plan import AdaptivePool, Plan, Pool, key
 from cconv.reference.pool import pool
 from cconv.reference.pool_adaptive import pool_adaptive
@@ -17,11 +17,12 @@ from cconv.reference.unpool import max_unpool
 
 __all__ = [
     "AdaptivePool",
+    "Extreme",
     "Plan",
     "Pool",
+    "Separable",
     "conv",
     "cpu_features",
-    "filter_extreme",
     "fold",
     "forked",
     "key",

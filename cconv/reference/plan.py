@@ -2,13 +2,13 @@
 
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from cconv.reference.conv import conv
 from cconv.reference.conv_transpose import conv_transpose
 from cconv.reference.pool import pool
 from cconv.reference.pool_adaptive import pool_adaptive
+from cconv.reference.taps import images
 
 
 class Plan:
@@ -57,7 +57,7 @@ class Plan:
         """Compute."""
         if self._kept is not None:
             weight, bias = self._kept
-        source, added, target = (_images(array, self._axes) for array in (input, residual, out))
+        source, added, target = (images(array, self._axes) for array in (input, residual, out))
         given = (source, weight, bias, added, target, *self._window)
         if self._transposed:
             conv_transpose(*given, self._groups, self._activation, self._threads)
@@ -104,7 +104,7 @@ class Pool:
 
     def run(self, input: Any, out: Any, indices: Any) -> None:
         """Compute."""
-        arrays = (_images(array, self._axes) for array in (input, out, indices))
+        arrays = (images(array, self._axes) for array in (input, out, indices))
         pool(self._kind, *arrays, *self._window)
 
     def call(self, input: Any, out: Any) -> None:
@@ -131,8 +131,8 @@ class AdaptivePool:
 
     def run(self, input: Any, out: Any, indices: Any) -> None:
         """Compute."""
-        result, places = (_images(array, self._out_axes) for array in (out, indices))
-        pool_adaptive(self._kind, _images(input, self._axes), result, places, self._p, 1)
+        result, places = (images(array, self._out_axes) for array in (out, indices))
+        pool_adaptive(self._kind, images(input, self._axes), result, places, self._p, 1)
 
     def call(self, input: Any, out: Any) -> None:
         """Leave it to `run`: there is no short way here."""
@@ -148,11 +148,3 @@ def key(
     numbers: tuple[Any, ...],
 ) -> None:
     """Tell no call from another: none is worth remembering."""
-
-
-def _images(array: Any, axes: tuple[int, ...]) -> Any:
-    """A view (n, c, *spatial); of None, None."""
-    if array is None:
-        return None
-    view = array.transpose([axis for axis in axes if axis >= 0])
-    return view[tuple(np.newaxis if axis < 0 else slice(None) for axis in axes)]

@@ -8,6 +8,14 @@ from numpy.typing import NDArray
 Ints = tuple[int, ...]
 
 
+def images(array: Any, axes: Ints) -> Any:
+    """A view (n, c, *spatial), whose axes of -1 are none of the array's; of None, None."""
+    if array is None:
+        return None
+    view = array.transpose([axis for axis in axes if axis >= 0])
+    return view[tuple(np.newaxis if axis < 0 else slice(None) for axis in axes)]
+
+
 def positions(windows: int, tap: int, stride: int, dilation: int, before: int) -> NDArray[np.int64]:
     """Where along an axis of the input the tap stands in each window; outside it is padding."""
     return np.arange(windows, dtype=np.int64) * stride + tap * dilation - before

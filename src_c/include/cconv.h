@@ -164,6 +164,17 @@ typedef struct cconv_filter_params {
   int64_t pad_after[CCONV_MAX_SPATIAL];
 } cconv_filter_params;
 
+/* Of a filter along the last two axes: across the rows of images, then along the rows. A window stands on each
+ * element, pad_before of its own elements before it. */
+typedef struct cconv_separable_params {
+  uint32_t struct_size;    /* sizeof(cconv_separable_params) */
+  int32_t padding_mode[2]; /* cconv_padding_mode of each axis */
+  double padding_value;    /* where that is constant, along either */
+  const void *weights[2];  /* of the output's dtype, aligned; NULL for the average */
+  int64_t kernel[2];       /* at most 2^12, and 2^18 in all: else UNSUPPORTED */
+  int64_t pad_before[2];   /* 0 to kernel - 1 */
+} cconv_separable_params;
+
 /* How one call may run. parallel_for, where given, replaces OpenMP: it calls body(arg, part) once
  * for every part in [0, parts), in any order, together or one after the other, and returns when all
  * are done. poll, where given, is asked every 20 milliseconds or so, and at the next block of outputs: a
@@ -356,6 +367,20 @@ cconv_status cconv_filter_extreme_workspace(const cconv_filter_params *params, c
 cconv_status cconv_filter_extreme(const cconv_filter_params *params, const cconv_tensor *input,
                                   const cconv_tensor *output, const cconv_context *context, void *workspace,
                                   size_t bytes, cconv_error *error);
+
+/* output[n, c, h, w] = sum over l of weights[1][l] t[n, c, h, w + l - before[1]]
+ *     with t[n, c, h, w] = sum over k of weights[0][k] input[n, c, h + k - before[0], w]
+ *
+ * or averages in their places. t has the output's dtype, FLOAT32 or FLOAT64, which holds the values of the input's, and
+ * its own padding. Tensors have rank 4, and output and input the same shape. A weighted sum is one chain of
+ * multiply-adds in the order of the weights; an average is a sum, divided, whose order depends on the place of the
+ * window in its row or column alone. */
+cconv_status cconv_filter_separable_workspace(const cconv_separable_params *params, const cconv_tensor *input,
+                                              const cconv_tensor *output, const cconv_context *context, size_t *bytes,
+                                              cconv_error *error);
+cconv_status cconv_filter_separable(const cconv_separable_params *params, const cconv_tensor *input,
+                                    const cconv_tensor *output, const cconv_context *context, void *workspace,
+                                    size_t bytes, cconv_error *error);
 
 /* Run `iterations` rounds of independent fused multiply-adds on every thread, in registers only;
  * *operations gets the floating-point operations done. For measuring the machine's peak. At most

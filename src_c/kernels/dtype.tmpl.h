@@ -77,6 +77,8 @@
 
 #if CC_FLOATING
 #include "kernels/pool/planes.tmpl.h"
+
+#include "kernels/filter/separable.tmpl.h"
 #endif
 
 static const cc_kernels CC_K(kernels) = {
@@ -117,6 +119,9 @@ static const cc_kernels CC_K(kernels) = {
     .depthwise_pack = CC_K(depthwise_pack),
     .depthwise_rows = CC_K(depthwise_rows),
 #endif
+    .filter_rows = CC_K(filter_rows),
+    .filter_means = CC_K(filter_means),
+    .filter_line = CC_K(filter_line),
 #if CC_VECTOR_BYTES == 64
     .depthwise_planes = CC_K(depthwise_planes),
 #endif

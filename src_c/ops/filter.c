@@ -7,6 +7,8 @@
  * Law: a unit of work is one block of outputs of one channel, packed with its border as for a
  * convolution. A footprint is a subset of the offsets of its box, so no kernel knows it; a box larger
  * than the cache is cut into chunks of taps, which an extreme does not mind. */
+#include <math.h>
+
 #include "base/checked.h"
 #include "base/error.h"
 #include "base/layout.h"
@@ -153,8 +155,10 @@ static void run_unit(void *arg, int64_t unit, bool first, int64_t part) {
   store_block(f, image, &block, positions, scratch + f->slab_at);
 }
 
-/* Do some windows hold the padding value? */
-static bool reaches_fill(const filter *f) {
+/* Do some windows hold a padding value that may be their extreme? */
+static bool fill_counts(const filter *f) {
+  if (isinf(f->fill) && (f->fill > 0) == f->least)
+    return false;
   for (int a = 0; a < CCONV_MAX_SPATIAL; a++) {
     const cc_axis *axis = &f->shape.axis[a];
     if (axis->map == CCONV_PADDING_CONSTANT &&
@@ -174,7 +178,7 @@ static bool fits_windows(const filter *f, const cconv_context *context, cc_windo
                     .axis = f->shape.axis,
                     .dtype = f->dtype,
                     .least = f->least,
-                    .fill_counts = reaches_fill(f),
+                    .fill_counts = fill_counts(f),
                     .fill = f->fill};
   return cconv_windows_prepare(w, context->num_threads);
 }

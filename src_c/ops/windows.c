@@ -135,6 +135,8 @@ static void choose_columns(cc_windows *e) {
   const int64_t budget = cconv_operation_budget() / e->element, slab = SLAB_BYTES / e->element;
   const int64_t window = cconv_windows_extent(w, 1);
   int64_t width = cc_max(slab / e->group, 2 * window);
+  if (!e->sums && h->kernel >= HERK_TAPS && h->stride == 1 && h->dilation == 1) /* by van Herk's method */
+    width = cc_max(2 * window, cc_min(width, budget / (cc_min(h->kernel, h->out) * e->group)));
   e->columns = cc_min(w->out, (width - window) / w->stride + 1);
   if (e->columns < w->out && w->map != CCONV_PADDING_CONSTANT)
     e->staged = true; /* what stands for a column outside may lie in another block */
@@ -176,7 +178,7 @@ static void choose_rows(cc_windows *e) {
     const bool flat = d->kernel == 1 && d->before <= 0 && (d->out - 1) * d->stride - d->before < cconv_windows_end(d);
     const int64_t tall = cc_min(h->kernel, h->out); /* prefixes of one block follow the suffixes of another */
     e->herk = flat && h->kernel >= HERK_TAPS && h->stride == 1 && h->dilation == 1 && h->out * e->line > slab &&
-              tall * e->line <= budget / 2 && (e->staged || all_meet_elements(h));
+              tall * e->line <= budget && (e->staged || all_meet_elements(h));
     if (e->herk)
       e->rows = tall;
     if (e->staged)
