@@ -85,7 +85,7 @@ cdef double QUICK_OPERATIONS = 1e6
 cdef int QUICK_ELEMENTS = 4096
 cdef int QUICK_KERNEL = 16
 cdef enum:
-    QUICK_BYTES = 1 << 15  # of scratch on the stack, for such calls
+    QUICK_BYTES = 1 << 14  # of scratch on the stack, for such calls
     MOST_AXES = 5
 cdef object _local = threading.local()
 cdef object _tell_of_fork = None

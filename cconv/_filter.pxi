@@ -1,64 +1,6 @@
 """Filters of images: a part of _core.pyx."""
 
-cdef class _Filter:
-    """What filters have alike: arrays to tensors, scratch, a call."""
-
-    cdef cconv_context context
-    cdef readonly size_t workspace_nbytes
-    cdef bint quick
-    cdef _Images images
-
-    cdef cconv_status query(self, const cconv_tensor *input, const cconv_tensor *out,
-                            size_t *nbytes, cconv_error *error) noexcept nogil:
-        return CCONV_OK
-
-    cdef cconv_status execute(self, const cconv_tensor *input, const cconv_tensor *out,
-                              void *workspace, cconv_error *error) noexcept nogil:
-        return CCONV_OK
-
-    cdef int prepare(self, input, out, kernel, threads, axes) except -1:
-        cdef cconv_error error = _new_error()
-        cdef cconv_tensor source, target
-        self.context = _new_context(threads)
-        _remember(&self.images, axes, out)
-        self.quick = cnp.PyArray_SIZE(input) < QUICK_ELEMENTS and max(kernel) < QUICK_KERNEL
-        if self.quick:
-            self.context.poll = NULL  # over before anybody could stop it
-        _read_images(input, &self.images, &source)
-        _read_images(out, &self.images, &target)
-        return _check(self.query(&source, &target, &self.workspace_nbytes, &error), &error)
-
-    cdef int compute(self, const cconv_tensor *source, const cconv_tensor *target) except -1:
-        cdef cconv_error error = _new_error()
-        cdef cconv_status status
-        buffer = _take_buffer(self.workspace_nbytes)
-        cdef void *workspace = cnp.PyArray_DATA(buffer)
-        if self.quick:
-            status = self.execute(source, target, workspace, &error)
-        else:
-            with nogil:
-                status = self.execute(source, target, workspace, &error)
-        return _finish(status, &error, buffer)
-
-    def run(self, input, out):
-        cdef cconv_tensor source, target
-        _read_images(input, &self.images, &source)
-        _read_images(out, &self.images, &target)
-        self.compute(&source, &target)
-
-    def call(self, input, out):
-        cdef cconv_tensor source, target
-        result = _new_result(&self.images) if out is None else out
-        _read_images(input, &self.images, &source)
-        _read_images(result, &self.images, &target)
-        if out is not None and (not cnp.PyArray_ISWRITEABLE(out)
-                                or cconv_tensors_overlap(&source, &target)):
-            return None
-        self.compute(&source, &target)
-        return result
-
-
-cdef class Extreme(_Filter):
+cdef class Extreme(_OfWindows):
     """A filter over a footprint; _core.pyi says which."""
 
     cdef cconv_filter_params params
@@ -78,20 +20,25 @@ cdef class Extreme(_Filter):
         _copy(kernel, self.params.kernel)
         _copy(before, self.params.pad_before)
         _copy(after, self.params.pad_after)
-        self.prepare(input, out, kernel, threads, axes)
+        self.remember(input, out, threads, axes, axes, max(kernel) < QUICK_KERNEL)
+        self.measure(input, out)
 
-    cdef cconv_status query(self, const cconv_tensor *input, const cconv_tensor *out,
-                            size_t *nbytes, cconv_error *error) noexcept nogil:
-        return cconv_filter_extreme_workspace(&self.params, input, out, &self.context, nbytes,
-                                              error)
+    cdef int measure(self, input, out) except -1:
+        cdef cconv_error error = _new_error()
+        cdef cconv_tensor source, target
+        return _check(cconv_filter_extreme_workspace(
+            &self.params, _read_images(input, &self.images, &source),
+            _read_images(out, &self.results, &target), &self.context, &self.workspace_nbytes,
+            &error), &error)
 
-    cdef cconv_status execute(self, const cconv_tensor *input, const cconv_tensor *out,
-                              void *workspace, cconv_error *error) noexcept nogil:
-        return cconv_filter_extreme(&self.params, input, out, &self.context, workspace,
+    cdef cconv_status compute(self, const cconv_tensor *source, const cconv_tensor *target,
+                              const cconv_tensor *places, void *workspace,
+                              cconv_error *error) noexcept nogil:
+        return cconv_filter_extreme(&self.params, source, target, &self.context, workspace,
                                     self.workspace_nbytes, error)
 
 
-cdef class Separable(_Filter):
+cdef class Separable(_OfWindows):
     """Weighted sums or averages along two axes; _core.pyi says which."""
 
     cdef cconv_separable_params params
@@ -109,14 +56,19 @@ cdef class Separable(_Filter):
                 self.params.weights[axis] = cnp.PyArray_DATA(weights[axis])
         _copy(kernel, self.params.kernel)
         _copy(before, self.params.pad_before)
-        self.prepare(input, out, kernel, threads, axes)
+        self.remember(input, out, threads, axes, axes, max(kernel) < QUICK_KERNEL)
+        self.measure(input, out)
 
-    cdef cconv_status query(self, const cconv_tensor *input, const cconv_tensor *out,
-                            size_t *nbytes, cconv_error *error) noexcept nogil:
-        return cconv_filter_separable_workspace(&self.params, input, out, &self.context, nbytes,
-                                                error)
+    cdef int measure(self, input, out) except -1:
+        cdef cconv_error error = _new_error()
+        cdef cconv_tensor source, target
+        return _check(cconv_filter_separable_workspace(
+            &self.params, _read_images(input, &self.images, &source),
+            _read_images(out, &self.results, &target), &self.context, &self.workspace_nbytes,
+            &error), &error)
 
-    cdef cconv_status execute(self, const cconv_tensor *input, const cconv_tensor *out,
-                              void *workspace, cconv_error *error) noexcept nogil:
-        return cconv_filter_separable(&self.params, input, out, &self.context, workspace,
+    cdef cconv_status compute(self, const cconv_tensor *source, const cconv_tensor *target,
+                              const cconv_tensor *places, void *workspace,
+                              cconv_error *error) noexcept nogil:
+        return cconv_filter_separable(&self.params, source, target, &self.context, workspace,
                                       self.workspace_nbytes, error)

@@ -65,7 +65,7 @@ cdef class Plan:
         cdef _Tensors t
         self.read(&t, input, weight, bias, residual, out)
         _check(cconv_plan_workspace(self.plan, &t.all, &self.context, &nbytes, &error), &error)
-        self.execute(&t.all, nbytes, False)
+        self.execute(&t.all, nbytes)
 
     def call(self, input, weight, bias, residual, out):
         cdef _Tensors t
@@ -81,26 +81,29 @@ cdef class Plan:
         self.read(&t, input, weight, bias, residual, result)
         if not cconv_plan_matches(self.plan, &t.all) or (out is not None and _overlap(&t.all)):
             return None
-        self.execute(&t.all, self.workspace_nbytes, self.quick)
+        if self.quick:
+            self.execute_quickly(&t.all)
+        else:
+            self.execute(&t.all, self.workspace_nbytes)
         return result
 
-    cdef int execute(self, const cconv_conv_tensors *tensors, size_t nbytes,
-                     bint quick) except -1:
+    cdef int execute(self, const cconv_conv_tensors *tensors, size_t nbytes) except -1:
         cdef cconv_error error = _new_error()
         cdef cconv_status status
-        cdef cconv_context context
-        cdef char few[QUICK_BYTES]
-        if quick:
-            context = self.context
-            context.poll = NULL  # over before anybody could stop it; another batch may not be
-            return _check(cconv_plan_execute(self.plan, tensors, &context, few, nbytes, &error),
-                          &error)
         buffer = _take_buffer(nbytes)
         cdef void *workspace = cnp.PyArray_DATA(buffer)
         with nogil:
             status = cconv_plan_execute(self.plan, tensors, &self.context, workspace, nbytes,
                                         &error)
         return _finish(status, &error, buffer)
+
+    cdef int execute_quickly(self, const cconv_conv_tensors *tensors) except -1:
+        cdef cconv_error error = _new_error()
+        cdef cconv_context context = self.context
+        cdef char few[QUICK_BYTES]
+        context.poll = NULL  # over before anybody could stop it; another batch may not be
+        return _check(cconv_plan_execute(self.plan, tensors, &context, few, self.workspace_nbytes,
+                                         &error), &error)
 
     def info(self):
         cdef cconv_plan_info info = _describe(self.plan)
@@ -120,8 +123,8 @@ cdef class Plan:
         }
 
 
-cdef class _AnyPool:
-    """What all pools have; a kind of them says how it computes."""
+cdef class _OfWindows:
+    """What pools and filters have alike; each kind of them says how it computes."""
 
     cdef cconv_context context
     cdef readonly size_t workspace_nbytes
@@ -134,6 +137,8 @@ cdef class _AnyPool:
         self.context = _new_context(threads)
         self.quick = (quick and cnp.PyArray_SIZE(input) < QUICK_ELEMENTS
                       and cnp.PyArray_SIZE(out) < QUICK_ELEMENTS)
+        if self.quick:
+            self.context.poll = NULL  # over before anybody could stop it
         return 0
 
     cdef cconv_status compute(self, const cconv_tensor *source, const cconv_tensor *target,
@@ -141,21 +146,27 @@ cdef class _AnyPool:
                               cconv_error *error) noexcept nogil:
         return CCONV_UNSUPPORTED
 
-    def run(self, input, out, indices):
+    cdef int compute_quickly(self, const cconv_tensor *source, const cconv_tensor *target,
+                             const cconv_tensor *places) except -1:
+        cdef cconv_error error = _new_error()
+        cdef char few[QUICK_BYTES]
+        return _check(self.compute(source, target, places, few, &error), &error)
+
+    def run(self, input, out, indices=None):
         cdef cconv_error error = _new_error()
         cdef cconv_tensor source, target, places
         cdef cconv_tensor *places_or_null = _read_images(indices, &self.results, &places)
         cdef cconv_status status
-        cdef char few[QUICK_BYTES]
         _read_images(input, &self.images, &source)
         _read_images(out, &self.results, &target)
         if self.quick and self.workspace_nbytes <= QUICK_BYTES:
-            return _check(self.compute(&source, &target, places_or_null, few, &error), &error)
+            self.compute_quickly(&source, &target, places_or_null)
+            return
         buffer = _take_buffer(self.workspace_nbytes)
         cdef void *workspace = cnp.PyArray_DATA(buffer)
         with nogil:
             status = self.compute(&source, &target, places_or_null, workspace, &error)
-        return _finish(status, &error, buffer)
+        _finish(status, &error, buffer)
 
     def call(self, input, out):
         cdef cconv_tensor source, target
@@ -165,11 +176,11 @@ cdef class _AnyPool:
             _read_images(out, &self.results, &target)
             if not cnp.PyArray_ISWRITEABLE(out) or cconv_tensors_overlap(&source, &target):
                 return None
-        self.run(input, result, None)
+        self.run(input, result)
         return result
 
 
-cdef class Pool(_AnyPool):
+cdef class Pool(_OfWindows):
     """A pooling whose arguments are resolved; _core.pyi says of what."""
 
     cdef cconv_pool_params params
@@ -199,7 +210,7 @@ cdef class Pool(_AnyPool):
                           self.workspace_nbytes, error)
 
 
-cdef class AdaptivePool(_AnyPool):
+cdef class AdaptivePool(_OfWindows):
     """A pooling over windows that the output counts; _core.pyi says of what."""
 
     cdef cconv_adaptive_params params
