@@ -275,7 +275,7 @@ def thin_init(tree: Tree) -> Iterator[str]:
 
 
 MAX_CORE_LINES = 25
-_HEAD = re.compile(r"^([ \t]*)(?:async[ ]+)?(?:def|cdef(?! class)|cpdef)\b.*\)[^()\n]*:[ \t]*(#.*)?$")
+_HEAD = re.compile(r"^([ \t]*)(?:def|cdef(?! class)|cpdef)\b.*\)[^()\n]*:[ \t]*(#.*)?$")
 
 
 def _without_docstrings(text: str) -> str:
