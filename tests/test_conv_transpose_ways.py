@@ -14,6 +14,8 @@ from cases import Array, assert_same_bits
 
 import cconv
 
+pytestmark = pytest.mark.usefixtures("core")  # the reference has one way, and rounds once
+
 CONV = {1: cconv.conv1d, 2: cconv.conv2d, 3: cconv.conv3d}
 TRANSPOSE = {1: cconv.conv_transpose1d, 2: cconv.conv_transpose2d, 3: cconv.conv_transpose3d}
 
