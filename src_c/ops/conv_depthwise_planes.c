@@ -78,7 +78,7 @@ bool cconv_depthwise_planes_prepare(const cc_conv *conv, int64_t threads, cc_con
 
   const double operations = CC_DEPTHWISE_COST * cconv_conv_operations(conv);
   threads = cconv_operation_parts(threads, threads, operations);
-  const int64_t wanted = cc_ceil_div(UNITS_A_THREAD * threads, shape->n);
+  const int64_t wanted = cc_ceil_div(UNITS_A_THREAD * threads, cc_max(1, shape->n));
   d->planes = cc_min(MOST_PLANES, cc_ceil_div(shape->groups, threads > 1 ? wanted : 1));
   d->planes = d->pairs ? cc_min(shape->groups, d->planes + d->planes % 2) : d->planes;
   d->blocks = cc_ceil_div(shape->groups, d->planes);
