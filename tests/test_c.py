@@ -86,7 +86,9 @@ def cases(name: str, isa: str, *arguments: str) -> int:
     ],
 )
 def test_program(name: str, least: int, isa: str) -> None:
-    assert cases(name, isa) >= least
+    # Watched by a sanitizer its workspaces take two minutes for each of its two dtypes.
+    one_dtype = ["float32"] if SANITIZE and name == "test_workspace" else []
+    assert cases(name, isa, *one_dtype) >= least
 
 
 @pytest.mark.parametrize("isa", ISAS)
