@@ -15,7 +15,7 @@ of them).  `unfold` gives and `fold` takes columns
 `indices` is None or, for the first two, an int64 array like `out`; `p` is the exponent of 'lp'.
 `activation` is (name, a, b); unused numbers are 0.0, as is `divisor` (0) where none was given.
 `padding` is what stands outside the input: 'constant' and a value that the dtype holds, or
-'reflect', 'symmetric', 'replicate' or 'circular' and 0.0.  `filter_extreme` takes 'max' or 'min',
+'reflect', 'symmetric', 'replicate' or 'circular' and 0.0.  `Extreme` takes 'max' or 'min',
 `out` of `input`'s dtype, as `footprint` None or a contiguous bool array (*kernel) with at least one
 True, and of modes one an axis; an integer dtype has its own limit for a value beyond it.
 `Separable` takes `out` of float32 or float64, and weights of that dtype, contiguous, or None for

@@ -108,5 +108,5 @@ def windows(function: str, rank: int, x: Array, where: PoolArguments, value: Val
 
 
 def _literal(value: Any) -> Any:
-    """The value; of a bool what no argument can be, for as a key True would be 1."""
+    """The value; a stand-in for a bool, for as a key True would equal 1."""
     return ("bool", int(value)) if value is True or value is False else value

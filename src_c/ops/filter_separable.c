@@ -18,8 +18,8 @@
 #include "shape/axis.h"
 
 enum {
-  MOST_TAPS = 1 << 12, /* of an axis; and of the whole window, for then a slab fits: see _passes.py */
-  MOST_WINDOW = 1 << 18,
+  MOST_TAPS = 1 << 12,    /* of an axis, ... */
+  MOST_WINDOW = 1 << 18,  /* ... and of the whole window, for then a slab fits */
   TALL_TAPS = 16,         /* of an average, from which on rows share sums: a window of one has as few additions */
   WIDE_TAPS = 8,          /* along a row, likewise */
   MOST_LEVELS = 6,        /* of sums of 4, 16, ... elements of a row */
@@ -47,9 +47,8 @@ typedef struct separable {
   int64_t columns, strips;
   int64_t line, stage; /* columns of the slab; of rows that are packed together */
   int64_t units, parts;
-  int64_t ones_at, lines_at, slab_at, stage_at, suffixes_at, levels_at, result_at,
-      thread_bytes; /* of a thread's scratch, which
-                                                                                         * begins with a row of fill */
+  /* A thread's scratch, which begins with a row of fill. */
+  int64_t ones_at, lines_at, slab_at, stage_at, suffixes_at, levels_at, result_at, thread_bytes;
   char *workspace;
 } separable;
 
