@@ -11,10 +11,9 @@ COMMITS ?= HEAD~1 HEAD
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
-C_FILES := $(shell find src_c -name '*.c' | sort)
-C_TEXT := $(shell find src_c tests -name '*.[ch]' | sort)
-CORE_FILES := $(shell find src_c) $(wildcard cconv/*.pyx cconv/*.pxi cconv/*.pxd) # with folders: a file taken away counts too
-EMBED_FLAGS := -O2 -std=c11 -Wall -Wextra -Wshadow -Werror -Isrc_c/include -Isrc_c
+C_TEXT := $(shell find src_c tests examples -name '*.[ch]' -o -name '*.cpp' | sort) cconv/cconv_import.h
+CORE_FILES := $(shell find src_c tools) $(wildcard cconv/*.pyx cconv/*.px[id] cconv/*.h) # with folders: a file taken away counts too
+EMBED_FLAGS := -O2 -std=c11 -Wall -Wextra -Wpedantic -Wshadow -Werror -Isrc_c/include
 SANITIZERS := address,undefined
 
 .DELETE_ON_ERROR:
@@ -71,17 +70,21 @@ asan: $(VENV)/.core $(VENV)/.test ## run the tests on a core with address and un
 		$(BIN)/python -m pytest -s tests $(PYTEST_ARGS)
 
 # Whatever the compiler, the answer is the same to the last bit.
-embed: $(EMBED_COMPILERS:%=build/embed/%.txt) ## build the core and its example program without Python, with gcc and with clang
+embed: $(EMBED_COMPILERS:%=build/embed/%.txt) ## make one C file of the core and build a program with it, with gcc and with clang
 	@for text in $^; do cmp $$text $< || exit 1; done
 
 .PHONY: $(EMBED_COMPILERS:%=build/embed/%.txt)
-$(EMBED_COMPILERS:%=build/embed/%.txt): build/embed/%.txt:
-	@mkdir -p build/embed
-	$* $(EMBED_FLAGS) tests/embed/filter_image.c $(C_FILES) -lm -o build/embed/filter_image-$*
+$(EMBED_COMPILERS:%=build/embed/%.txt): build/embed/%.txt: build/embed/cconv.c
+	$* $(EMBED_FLAGS) tests/embed/filter_image.c $< -lm -o build/embed/filter_image-$*
 	build/embed/filter_image-$* > $@
+
+build/embed/cconv.c: $(CORE_FILES)
+	@mkdir -p build/embed
+	$(PYTHON) tools/amalgamate.py src_c $@
 
 clean: ## remove everything the other targets made
 	rm -rf $(VENV) build dist *.egg-info cconv/_build_config.py cconv/_core*.so cconv-demo.png
+	rm -rf cconv/include cconv/src cconv/lib
 	rm -rf .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find benchmarks cconv tests -name __pycache__ -prune -exec rm -rf {} +
 
