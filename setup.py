@@ -1,5 +1,7 @@
 """Build cconv._core, the one extension: cconv/_core.pyx and every C file of src_c/.
 
+Beside it come header, sources and static library of the core for programs in C: tools/embedding.py.
+
 Everything else about the project is in pyproject.toml. The environment decides three things:
 
 CCONV_REQUIRE_EXT=1         a core that does not build is an error. Without it the install succeeds
@@ -15,13 +17,16 @@ import subprocess
 import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 
 import numpy
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 from setuptools.errors import BaseError, CCompilerError, CompileError
+
+ROOT = Path(__file__).resolve().parent
+sys.path.insert(0, str(ROOT / "tools"))
+import embedding  # noqa: E402
 
 # Appended to the interpreter's own flags, so these win. Every multiply-add is written out in the
 # source: contraction stays off, and -ffast-math never comes in.
@@ -32,6 +37,7 @@ COMPILE_FLAGS = [
     "-fno-math-errno",
     "-fno-trapping-math",
     "-fvisibility=hidden",
+    "-g0",  # an interpreter's -g makes extension and static library many times as large
 ]
 
 # The interpreter may pass -fwrapv, which hides signed overflow from the sanitizer.
@@ -41,6 +47,8 @@ SANITIZE_FLAGS = ["-g", "-O1", "-fno-omit-frame-pointer", "-fno-wrapv"]
 OPENMP_FLAGS = [(["-fopenmp"], ["-fopenmp"])]
 if sys.platform == "darwin":
     OPENMP_FLAGS.append((["-Xpreprocessor", "-fopenmp"], ["-lomp"]))
+# OpenMP's run time as another compiler can be told to link it: GCC's or Clang's.
+OPENMP_LIBRARIES = ["-lgomp", "-lomp"]
 
 OPENMP_PROGRAM = """\
 #include <omp.h>
@@ -64,6 +72,7 @@ BUILD_CONFIG = '''\
 BUILD_ERROR: str = {error!r}
 OPENMP_FLAGS: tuple[str, ...] = {openmp!r}
 COMPILER: str = {compiler!r}
+LINK_FLAGS: tuple[str, ...] = {link_flags!r}  # of a program that links lib/libcconv.a
 '''
 
 
@@ -115,6 +124,7 @@ class BuildCore(build_ext):
         super().initialize_options()
         self.cython_c_in_temp = True  # no generated C among the sources
         self.error, self.openmp, self.command = "", [], ""
+        self.objects, self.library, self.link_flags = [], None, []
 
     def finalize_options(self):
         super().finalize_options()
@@ -123,9 +133,10 @@ class BuildCore(build_ext):
 
     def run(self):
         super().run()
-        self.write_config(self.build_lib)
-        if self.inplace:
-            self.write_config(".")
+        for folder in [self.build_lib, *(["."] if self.inplace else [])]:
+            self.write_config(folder)
+            version = self.distribution.get_version()
+            embedding.write(Path(folder, "cconv"), version, self.library, self.link_flags)
 
     def build_extension(self, ext):
         try:
@@ -137,12 +148,34 @@ class BuildCore(build_ext):
                 ext.extra_compile_args += [f"-fsanitize={sanitizers}", *SANITIZE_FLAGS]
                 ext.extra_link_args += [f"-fsanitize={sanitizers}"]
             self.command = shlex.join([*self.compiler.compiler_so, *ext.extra_compile_args])
-            self.compiler.compile = partial(compile_all, self.compiler)
+            self.compiler.compile = self.compile
             super().build_extension(ext)
+            self.build_library()
         except (CCompilerError, BaseError) as error:
             self.error = reason(error)
             self.report()
             raise  # setuptools carries on if the extension is optional
+
+    def compile(self, *arguments, **options):
+        self.objects = compile_all(self.compiler, *arguments, **options)
+        return self.objects
+
+    def build_library(self):
+        """The static library, of the objects that the extension is made of."""
+        core = [name for name in self.objects if Path(name).stem != "_core"]
+        self.compiler.create_static_lib(core, "cconv", output_dir=self.build_temp)
+        name = self.compiler.library_filename("cconv")
+        self.library = Path(self.build_temp, name)
+        self.link_flags = [*self.openmp_libraries(), "-lm"]
+
+    def openmp_libraries(self):
+        """What a program links that links the static library, by whatever compiler."""
+        if not self.openmp:
+            return []
+        for name in OPENMP_LIBRARIES:
+            if self.links(OPENMP_PROGRAM, self.openmp, [name]):
+                return [name, "-lpthread"]
+        return [*self.openmp, "-lpthread"]
 
     def find_openmp(self, ext):
         """Add the OpenMP flags that compile and link a small program. It is never run."""
@@ -190,7 +223,10 @@ class BuildCore(build_ext):
         if self.error:  # an older core must not be taken for this build's
             Path(folder, self.get_ext_filename("cconv._core")).unlink(missing_ok=True)
         text = BUILD_CONFIG.format(
-            error=self.error, openmp=tuple(self.openmp), compiler=self.command
+            error=self.error,
+            openmp=tuple(self.openmp),
+            compiler=self.command,
+            link_flags=tuple(self.link_flags),
         )
         path = Path(folder, "cconv", "_build_config.py")
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -221,8 +257,8 @@ setup(
         Extension(
             "cconv._core",
             sources=["cconv/_core.pyx", *files("*.c")],
-            depends=files("*.h", "*.inc"),
-            include_dirs=["src_c/include", "src_c", numpy.get_include()],
+            depends=[*files("*.h", "*.inc"), "cconv/cconv_import.h"],
+            include_dirs=["src_c/include", "src_c", "cconv", numpy.get_include()],
             # The C interface of NumPy 1.25, which 1.26 shares: the oldest that runs cconv.
             define_macros=[
                 ("NPY_NO_DEPRECATED_API", "NPY_1_25_API_VERSION"),

@@ -2,7 +2,7 @@
 
 from cconv import ndimage, signal
 from cconv._version import __version__
-from cconv.config import cpu_features, show_config
+from cconv.config import cpu_features, get_include, show_config
 from cconv.conv import (
     conv1d,
     conv2d,
@@ -72,6 +72,7 @@ __all__ = [
     "depthwise_conv2d",
     "depthwise_conv3d",
     "fold",
+    "get_include",
     "get_num_threads",
     "global_avg_pool",
     "global_lp_pool",

@@ -1,4 +1,4 @@
-"""The command line: ``python -m cconv info | demo | bench``."""
+"""The command line: ``python -m cconv info | demo | bench | config``."""
 
 import argparse
 import math
@@ -9,6 +9,15 @@ from collections.abc import Sequence
 import cconv
 
 __all__ = ["main", "parser"]
+
+
+CONFIG = {
+    "cflags": "flags to compile with: where cconv.h is",
+    "libs": "flags to link with: the static library, and what it needs",
+    "sources": "the file cconv.c, the whole core, to compile instead of linking the library",
+    "cmakedir": "the folder for CMake's cconv_DIR",
+    "pkgconfigdir": "the folder for PKG_CONFIG_PATH",
+}
 
 
 def _threads(text: str) -> int:
@@ -33,7 +42,7 @@ def parser() -> argparse.ArgumentParser:
     Returns
     -------
     argparse.ArgumentParser
-        With the subcommands info, demo and bench.
+        With the subcommands info, demo, bench and config.
     """
     top = argparse.ArgumentParser(
         prog="python -m cconv",
@@ -41,7 +50,7 @@ def parser() -> argparse.ArgumentParser:
         epilog="Each command has its own help: python -m cconv demo --help",
     )
     top.add_argument("--version", action="version", version=f"cconv {cconv.__version__}")
-    commands = top.add_subparsers(dest="command", required=True, metavar="{info,demo,bench}")
+    commands = top.add_subparsers(dest="command", required=True, metavar="{info,demo,bench,config}")
 
     commands.add_parser(
         "info",
@@ -114,6 +123,16 @@ def parser() -> argparse.ArgumentParser:
         metavar="PATH",
         help="also draw the figures, into this PNG file (needs Matplotlib)",
     )
+
+    config = commands.add_parser(
+        "config",
+        help="say what a program in C, C++ or Cython has to be compiled and linked with",
+        description="Print what is asked for, a line each in the order of this list, quoted for "
+        "a shell where that is necessary.",
+        epilog="exit status: 0 done; 1 this installation does not have it; 2 bad usage",
+    )
+    for name, meaning in CONFIG.items():
+        config.add_argument(f"--{name}", action="store_true", help=meaning)
     return top
 
 
@@ -130,7 +149,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     int
         The exit status: 0 success, 1 a failed check or a missing package, 2 bad usage.
     """
-    given = parser().parse_args(arguments)
+    commands = parser()
+    given = commands.parse_args(arguments)
     if given.command == "demo":
         from cconv import demo
 
@@ -140,7 +160,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         dtypes = bench.DTYPES if given.dtype == "both" else (given.dtype,)
         return bench.run(given.threads, dtypes, given.seconds, given.json, given.picture)
+    if given.command == "config":
+        asked = [name for name in CONFIG if getattr(given, name)]
+        if not asked:
+            commands.error(f"config: expected one or more of --{', --'.join(CONFIG)}")
+        return _print_config(asked)
     cconv.show_config()
+    return 0
+
+
+def _print_config(names: Sequence[str]) -> int:
+    from cconv import _embedding
+
+    try:
+        for name in names:
+            print(getattr(_embedding, name)())
+    except FileNotFoundError as error:
+        print(f"cconv config: --{name}: {error}", file=sys.stderr)
+        return 1
     return 0
 
 

@@ -27,6 +27,8 @@ from typing import Any, Literal
 
 from numpy.typing import NDArray
 
+_C_API: object  # a capsule, for cconv_import.h
+
 class Plan:
     """A convolution, or a transposed one, that is checked and worked out.
 

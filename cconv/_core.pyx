@@ -11,6 +11,7 @@ import threading
 import numpy as np
 
 cimport numpy as cnp
+from cconv cimport *
 from cpython.mem cimport PyMem_RawFree, PyMem_RawMalloc
 
 cnp.import_array()
@@ -94,6 +95,7 @@ cdef unsigned long _main_thread = 0
 
 include "_plan.pxi"
 include "_filter.pxi"
+include "_capsule.pxi"
 
 
 cdef class _Unfold:

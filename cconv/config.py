@@ -8,7 +8,7 @@ from typing import Any, Literal, overload
 
 import numpy as np
 
-from cconv import _backend, _threads
+from cconv import _backend, _embedding, _threads
 from cconv._version import __version__
 
 
@@ -97,6 +97,27 @@ def cpu_features() -> tuple[str, ...]:
     True
     """
     return _backend.backend.cpu_features()
+
+
+def get_include() -> str:
+    """Name the folder of cconv.h and cconv_import.h, for compilers.
+
+    Returns
+    -------
+    str
+        The folder; ``python -m cconv config`` tells of the other files for programs in C.
+
+    Raises
+    ------
+    FileNotFoundError
+        If cconv runs from a checkout that was never built.
+
+    Examples
+    --------
+    >>> import cconv
+    >>> extension = {"include_dirs": [cconv.get_include()]}
+    """
+    return _embedding.include()
 
 
 def _text(value: Any) -> str:

@@ -67,7 +67,7 @@ def good(name: str, size: int = 9, kernel: int = 3) -> dict[str, Any]:
             return {"layers": [(kernel, 2, 1)]}
         case "set_num_threads" | "num_threads":
             return {"n": 2}
-        case "get_num_threads" | "release_workspace" | "cpu_features":
+        case "get_num_threads" | "release_workspace" | "cpu_features" | "get_include":
             return {}
         case "show_config":
             return {"mode": "dicts"}

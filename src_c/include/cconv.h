@@ -19,6 +19,10 @@
 #define CCONV_VERSION_MINOR 1
 #define CCONV_VERSION_PATCH 0
 
+/* Raised when programs have to be compiled anew: a member, a constant or a parameter that was there changes its place,
+ * value or meaning. What is new alone does not raise it. */
+#define CCONV_ABI 1
+
 #define CCONV_MAX_SPATIAL 3 /* spatial axes: depth, height, width */
 #define CCONV_MAX_RANK 5    /* batch, channels and the spatial axes */
 

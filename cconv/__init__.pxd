@@ -1,4 +1,5 @@
-# The C core's interface, as src_c/include/cconv.h declares it.
+# cconv.h for Cython: `cimport cconv`, with cconv.get_include() among the include folders.
+# The functions are those of the library, or of the C file, that the module is linked with.
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
 

@@ -1,0 +1,48 @@
+"""Where this installation keeps what programs in C, C++ and Cython need of it.
+
+The files are laid there by the build: tools/embedding.py.
+"""
+
+import importlib
+import shlex
+from pathlib import Path
+
+PACKAGE = Path(__file__).resolve().parent
+LIBRARY = PACKAGE / "lib" / "libcconv.a"
+
+
+def present(path: Path) -> str:
+    """Give the path of a file or folder of the installation, or raise FileNotFoundError."""
+    if path.exists():
+        return str(path)
+    if path.is_relative_to(PACKAGE / "lib"):
+        why = "cconv was installed without its C core, and so without a static library"
+    else:
+        why = "this copy of cconv was not built: install it, or run `python setup.py build_ext -i`"
+    raise FileNotFoundError(f"there is no {path}: {why}")
+
+
+def include() -> str:
+    return present(PACKAGE / "include")
+
+
+def cflags() -> str:
+    return f"-I{shlex.quote(include())}"
+
+
+def libs() -> str:
+    folder = shlex.quote(str(Path(present(LIBRARY)).parent))
+    flags = importlib.import_module("cconv._build_config").LINK_FLAGS
+    return " ".join([f"-L{folder}", "-lcconv", *flags])
+
+
+def sources() -> str:
+    return shlex.quote(present(PACKAGE / "src" / "cconv.c"))
+
+
+def cmakedir() -> str:
+    return shlex.quote(present(PACKAGE / "lib" / "cmake" / "cconv"))
+
+
+def pkgconfigdir() -> str:
+    return shlex.quote(present(PACKAGE / "lib" / "pkgconfig"))
