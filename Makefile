@@ -48,7 +48,7 @@ lint: $(VENV)/.core $(VENV)/.lint ## check style and types: ruff, clang-format, 
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	@echo clang-format; $(BIN)/clang-format --dry-run -Werror $(C_TEXT)
-	PATH="$(CURDIR)/$(BIN):$$PATH" cython-lint cconv
+	PATH="$(CURDIR)/$(BIN):$$PATH" cython-lint cconv examples
 	$(BIN)/mypy
 
 format: $(VENV)/.python $(VENV)/.lint ## rewrite Python and C files in the project's style

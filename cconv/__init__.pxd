@@ -5,6 +5,11 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
 
 
 cdef extern from "cconv.h" nogil:
+    enum: CCONV_VERSION_MAJOR
+    enum: CCONV_VERSION_MINOR
+    enum: CCONV_VERSION_PATCH
+    enum: CCONV_ABI
+    enum: CCONV_MAX_SPATIAL
     enum: CCONV_MAX_RANK
     enum: CCONV_OK
     enum: CCONV_BAD_ARGUMENT
@@ -13,6 +18,7 @@ cdef extern from "cconv.h" nogil:
     enum: CCONV_UNSUPPORTED
     enum: CCONV_TOO_LARGE
     enum: CCONV_NO_MEMORY
+    enum: CCONV_WORKSPACE_TOO_SMALL
     enum: CCONV_CANCELLED
     enum: CCONV_FLOAT32
     enum: CCONV_FLOAT64
@@ -155,6 +161,22 @@ cdef extern from "cconv.h" nogil:
         int64_t block[3]
         int64_t chunks, rows, phases, passes
 
+    cconv_status cconv_conv_workspace(
+        const cconv_conv_params *params, const cconv_tensor *input, const cconv_tensor *weight,
+        const cconv_tensor *bias, const cconv_tensor *residual, const cconv_tensor *output,
+        const cconv_context *context, size_t *nbytes, cconv_error *error)
+    cconv_status cconv_conv(
+        const cconv_conv_params *params, const cconv_tensor *input, const cconv_tensor *weight,
+        const cconv_tensor *bias, const cconv_tensor *residual, const cconv_tensor *output,
+        const cconv_context *context, void *workspace, size_t nbytes, cconv_error *error)
+    cconv_status cconv_conv_transpose_workspace(
+        const cconv_conv_params *params, const cconv_tensor *input, const cconv_tensor *weight,
+        const cconv_tensor *bias, const cconv_tensor *residual, const cconv_tensor *output,
+        const cconv_context *context, size_t *nbytes, cconv_error *error)
+    cconv_status cconv_conv_transpose(
+        const cconv_conv_params *params, const cconv_tensor *input, const cconv_tensor *weight,
+        const cconv_tensor *bias, const cconv_tensor *residual, const cconv_tensor *output,
+        const cconv_context *context, void *workspace, size_t nbytes, cconv_error *error)
     cconv_status cconv_conv_plan(
         const cconv_conv_params *params, const cconv_conv_tensors *tensors,
         const cconv_context *context, const cconv_allocator *allocator, cconv_plan **plan,

@@ -126,7 +126,21 @@ def test_installation_holds_no_core_but_the_rest(fallback: Path) -> None:
     assert not list(package.glob("*.c"))
     names = {path.relative_to(package).as_posix() for path in package.rglob("*")}
     assert {"__init__.py", "py.typed", "_core.pyi", "reference/__init__.py"} <= names
+    assert {"__init__.pxd", "include/cconv.h", "include/cconv_import.h", "src/cconv.c"} <= names
+    assert not (package / "lib").exists()
     assert any(name.startswith("data/") for name in names)
+
+
+def test_config_has_the_sources_and_no_library(fallback: Path) -> None:
+    env = clean_environment(PYTHONPATH=str(fallback), PYTHONWARNINGS="ignore")
+    config = [sys.executable, "-m", "cconv", "config"]
+    lines = succeed([*config, "--cflags", "--sources"], env=env, cwd=fallback).decode().split()
+    assert lines == [f"-I{fallback}/cconv/include", f"{fallback}/cconv/src/cconv.c"]
+    for option in ("--libs", "--cmakedir", "--pkgconfigdir"):
+        done = run([*config, option], env=env, cwd=fallback)
+        assert done.returncode == 1
+        assert f"{option}: " in done.stderr.decode()
+        assert "without its C core" in done.stderr.decode()
 
 
 def test_import_warns_once_and_gives_reason_and_remedy(fallback: Path) -> None:
@@ -219,9 +233,13 @@ def test_sdist_is_whole_and_has_nothing_generated(tmp_path: Path) -> None:
         members = {name.partition("/")[2] for name in opened.getnames()}
     generated = {"cconv/_core.c", "cconv/_core.cpp", "cconv/_build_config.py"}
     assert not generated & members
-    assert not [name for name in members if name.endswith((".so", ".o", ".pyd", ".pyc"))]
+    folders = ("cconv/include/", "cconv/src/", "cconv/lib/")
+    assert not [name for name in members if name.startswith(folders)]
+    assert not [name for name in members if name.endswith((".so", ".o", ".a", ".pyd", ".pyc"))]
     wanted = [*sources.joinpath("src_c").rglob("*.*"), *sources.joinpath("tests").rglob("*.*")]
     wanted += [*sources.joinpath("cconv").glob("*.py*"), sources / "LICENSE", sources / "setup.py"]
+    wanted += [sources / "cconv" / "cconv_import.h", sources / "docs" / "embedding.md"]
+    wanted += [*sources.joinpath("tools").glob("*.*"), *sources.joinpath("examples").rglob("*.*")]
     names = {path.relative_to(sources).as_posix() for path in wanted if path.is_file()}
     assert names <= members, sorted(names - members)
     assert os.path.getsize(archive) < 2_000_000

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
@@ -26,9 +27,10 @@ from toolchain import (
     tool,
 )
 
+import cconv
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from pathlib import Path
 
 
 class Symbol(NamedTuple):
@@ -151,6 +153,21 @@ def test_extension_exports_its_entry_point_only() -> None:
     symbols = parse(listing)
     assert Symbol("PyInit__core", "T") in symbols
     assert foreign_exports(symbols) == []
+
+
+def test_static_library_has_our_names_only() -> None:
+    elf_only()
+    if SANITIZE:
+        pytest.skip("a sanitizer adds symbols of its own")
+    library = Path(cconv.get_include()).parent / "lib" / "libcconv.a"
+    if built_core().parent != library.parents[1]:
+        pytest.skip("the core was built without its library")
+    listing = succeed([tool("nm"), "-P", library]).decode()
+    symbols = parse(listing)
+    defined = {symbol.name for symbol in symbols if symbol.kind == "T"}
+    assert {"cconv_conv", "cconv_plan_execute", "cconv_filter_separable"} <= defined
+    assert not unprefixed(symbols)
+    assert not calls_outside(symbols)
 
 
 def objects_of(compiler: str) -> Iterator[tuple[Path, list[Symbol]]]:

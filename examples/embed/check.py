@@ -1,7 +1,8 @@
 """Draw a picture for the examples, and compare what they make of it with what Python makes.
 
 python check.py picture portrait.pgm
-python check.py blur portrait.pgm blurred.pfm
+python check.py blur portrait.pgm blurred.pfm      # or sharpen, shrink
+python check.py brightest portrait.pgm             # or enlarge
 """
 
 import sys
@@ -59,12 +60,35 @@ def shrink(image):
     return cconv.avg_pool2d(image[None], 2)[0].astype(np.float32)
 
 
+def brightest(image):
+    return cconv.max_pool2d(image[None], 3, 1, 1)[0]
+
+
+def enlarge(image):
+    return cconv.conv_transpose2d(image[None], np.ones((1, 1, 2, 2), np.float32), stride=2)[0]
+
+
+def made_by_module(what, image):
+    """What the extension modules make, which give arrays and no files."""
+    if what == "brightest":
+        from peaks import brightest
+
+        return brightest(image)
+    from enlarge import enlarge
+
+    result = np.empty([2 * size for size in image.shape], np.float32)
+    enlarge(image.astype(np.float32), result)
+    return result
+
+
 if __name__ == "__main__":
     what, picture, *result = sys.argv[1:]
     if what == "picture":
         draw(picture)
         sys.exit()
-    expected, got = globals()[what](read_pgm(picture)), read_pfm(*result)
+    image = read_pgm(picture)
+    expected = globals()[what](image)
+    got = read_pfm(*result) if result else made_by_module(what, image)
     if got.shape != expected.shape or got.tobytes() != expected.tobytes():
         sys.exit(f"{what}: not what Python makes of it")
     print(f"{what}: the same bits as in Python")

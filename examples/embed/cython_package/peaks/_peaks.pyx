@@ -7,19 +7,19 @@ cimport cconv
 from libc.string cimport memset
 
 
-cdef cconv.cconv_tensor plane(unsigned char[:, :] pixels):
+cdef cconv.cconv_tensor plane(const unsigned char[:, :] pixels):
     """Any strides will do."""
     cdef cconv.cconv_tensor tensor
     tensor.struct_size = sizeof(tensor)
     tensor.dtype = cconv.CCONV_UINT8
     tensor.rank = 4
-    tensor.data = &pixels[0, 0]
+    tensor.data = <void *>&pixels[0, 0]
     tensor.shape = [1, 1, pixels.shape[0], pixels.shape[1], 0]
     tensor.stride = [0, 0, pixels.strides[0], pixels.strides[1], 0]
     return tensor
 
 
-def brightest(unsigned char[:, :] image, int threads=1):
+def brightest(const unsigned char[:, :] image, int threads=1):
     """The maximum of image[y - 1 : y + 2, x - 1 : x + 2] for every y and x."""
     result = np.empty((image.shape[0], image.shape[1]), np.uint8)
     if result.size == 0:
@@ -43,7 +43,8 @@ def brightest(unsigned char[:, :] image, int threads=1):
     cdef unsigned char[::1] workspace = np.empty(nbytes + 1, np.uint8)
     if status == cconv.CCONV_OK:
         with nogil:
-            status = cconv.cconv_pool(&params, &source, &target, NULL, &context, &workspace[0], nbytes, NULL)
+            status = cconv.cconv_pool(&params, &source, &target, NULL, &context, &workspace[0],
+                                      nbytes, NULL)
     if status != cconv.CCONV_OK:
         raise ValueError(cconv.cconv_status_text(status).decode())
     return result
