@@ -195,6 +195,27 @@ def test_slices_are_summed(depth: int, dtype: str) -> None:
     assert_close(strided, direct)
 
 
+@pytest.mark.parametrize("dtype", GATE)
+@pytest.mark.parametrize("depth", [2, 3])
+def test_slices_in_one_block_are_those_alone(depth: int, dtype: str) -> None:
+    """Slices out that share slices in have the bits that each has from these alone."""
+    for slices, size, channels in ((7, 15, (33, 40)), (19, 15, (130, 18)), (2, 30, (17, 20))):
+        layer = Layer(dtype, (slices, size, size + 1), *channels, depth=depth, pads=((0, 0),) * 3)
+        layer = replace(layer, pads=((1, 1), (1, 1), (0, 1)), batch=2)
+        x, w = layer.data()
+        y = layer.run(x, w, threads=1)
+        assert_same_bits(layer.run(x, w, threads=3), y)
+        inner = replace(layer, pads=((0, 0), (1, 1), (0, 1)))
+        for d in range(slices - depth + 1):
+            alone = inner.run(np.ascontiguousarray(x[:, :, d : d + depth]), w)
+            assert_same_bits(y[:, :, d + 1 : d + 2].copy(), alone)
+        x[1, 3, 1, 2, 2] = np.nan
+        direct, y = layer.run(x, w, algorithm="direct"), layer.run(x, w)
+        touched = whole_tiles(~np.isfinite(direct))
+        assert_same_bits(y[touched], direct[touched])
+        assert_close(y[~touched], direct[~touched])
+
+
 def assert_close(y: Array, direct: Array) -> None:
     """Nearly the same: for what the gate itself was shown of."""
     assert y.shape == direct.shape
@@ -330,6 +351,7 @@ REPRODUCED = [
     Layer("float64", (13, 14), 34, 20, groups=2, batch=3, mode="reflect"),
     Layer("float64", (12, 12), 160, 40),
     Layer("float32", (4, 11, 12), 20, 33, depth=3, pads=((1, 1),) * 3, batch=2),
+    Layer("float32", (19, 5, 6), 40, 70, depth=2, pads=((0, 1),) * 3),
 ]
 
 
@@ -469,7 +491,7 @@ CHOSEN = {
     (128, 128, 28): "winograd",
     (256, 256, 14): "winograd",
     (128, 128, 7): "winograd",
-    (512, 512, 7): "direct",
+    (512, 512, 7): "winograd",
     (16, 16, 112): "winograd",
     (15, 64, 56): "direct",
     (64, 15, 56): "direct",
@@ -506,6 +528,9 @@ def test_auto_takes_no_other_kernel() -> None:
     assert chosen(np.zeros((64, 1, 3, 3), "f4"), shape, groups=64) == "depthwise"
     assert chosen(np.zeros((64, 16, 3, 3), "f4"), shape, groups=4) == "winograd"
     assert chosen(np.zeros((64, 64, 3, 3, 3), "f4"), (1, 64, 8, 56, 56)) == "winograd"
+    deep, thin = np.zeros((64, 64, 3, 3, 3), "f4"), (1, 64, 8, 4, 4)
+    assert chosen(deep, thin) == "winograd"
+    assert chosen(deep, thin, stride=(2, 1, 1)) == "direct"
 
 
 def test_auto_is_one_of_the_two() -> None:

@@ -13,21 +13,19 @@ enum {
   MOST_FILTERS = 1 << 30, /* lest a number of bytes overflow */
   LEAST_CHANNELS = 16,    /* of a group, in and out, for AUTO: below, transforms cost more than they save */
   LONGEST = 1 << 20,      /* outputs along an axis that the model tells apart */
-  NEAR_BYTES = 1 << 20,   /* transformed weights up to here stay in a level 2 cache, ... */
-  FAR_BYTES = 12 << 20,   /* ... and up to here in a share of a level 3 cache */
-  NEAR_TILES = 4,         /* tiles whose products take as long as one load of weights from the one, ... */
-  FAR_TILES = 12,         /* ... from the other, ... */
-  STREAM_TILES = 24       /* ... and from memory */
+  NEAR_BYTES = 1 << 20    /* transformed weights up to here stay in a level 2 cache */
 };
 
-/* Cycles a vector (of 16 float32), measured or counted, for one tile's inputs and outputs and for one
- * kernel's weights; products come at two a cycle. */
+/* Cycles a vector (of 16 float32), measured, for one tile's inputs and outputs and for one kernel's weights, half way
+ * between those that a plan reads and those that a function makes; products come at eight in five cycles. */
 typedef struct costs {
-  int64_t m, products, input, output, weight;
+  int64_t m, products, input, output, near_weight, far_weight;
 } costs;
 
-static const costs winograd_2 = {.m = 2, .products = 16, .input = 50, .output = 45, .weight = 60};
-static const costs winograd_4 = {.m = 4, .products = 36, .input = 190, .output = 160, .weight = 110};
+static const costs winograd_2 = {
+    .m = 2, .products = 16, .input = 170, .output = 160, .near_weight = 70, .far_weight = 110};
+static const costs winograd_4 = {
+    .m = 4, .products = 36, .input = 375, .output = 370, .near_weight = 150, .far_weight = 230};
 
 cconv_status cconv_winograd_serves(int32_t dtype, int32_t rank, const cc_conv_shape *shape, cconv_error *error) {
   const int leading = CCONV_MAX_RANK - rank; /* spatial axes the caller does not have */
@@ -53,13 +51,21 @@ cconv_status cconv_winograd_serves(int32_t dtype, int32_t rank, const cc_conv_sh
 
 /* Everything below is for one product of an input channel and a vector of output channels. */
 
-static int64_t winograd_time(const costs *c, int64_t h, int64_t w, int64_t terms, int64_t vectors, int64_t bytes) {
-  const int64_t tiles = cc_ceil_div(h, c->m) * cc_ceil_div(w, c->m);
-  const int64_t least = bytes > FAR_BYTES / c->products    ? STREAM_TILES
-                        : bytes > NEAR_BYTES / c->products ? FAR_TILES
-                                                           : NEAR_TILES;
-  return c->products * cc_max(tiles, least) / 2 + tiles * c->input / (16 * vectors) + tiles * c->output / terms +
-         c->weight;
+/* Outputs of an image along an axis. Slices count where they share their weights. */
+static int64_t size_of(const cc_conv_shape *shape, int axis) {
+  const cc_axis *a = &shape->axis[axis];
+  return axis == 0 && (a->stride != 1 || a->dilation != 1) ? 1 : cc_min(a->out, LONGEST);
+}
+
+static int64_t winograd_time(const costs *c, const cc_conv_shape *shape, int64_t vectors, int64_t bytes) {
+  const int64_t tiles = size_of(shape, 0) * cc_ceil_div(size_of(shape, 1), c->m) * cc_ceil_div(size_of(shape, 2), c->m);
+  return tiles * c->products * 5 / 8 + tiles * c->input / (16 * vectors) + tiles * c->output / (shape->reduction / 9) +
+         (bytes > NEAR_BYTES / c->products ? c->far_weight : c->near_weight);
+}
+
+/* Nine products an output, at 18 in 13 cycles. */
+static int64_t direct_time(const cc_conv_shape *shape) {
+  return size_of(shape, 0) * size_of(shape, 1) * size_of(shape, 2) * 13 / 2;
 }
 
 cc_method cconv_choose_method(int32_t asked, int32_t dtype, const cc_conv_shape *shape) {
@@ -67,14 +73,13 @@ cc_method cconv_choose_method(int32_t asked, int32_t dtype, const cc_conv_shape 
       (asked != CCONV_ALGORITHM_WINOGRAD && (shape->ic < LEAST_CHANNELS || shape->oc < LEAST_CHANNELS)))
     return CC_METHOD_DIRECT;
   const int64_t element = dtype == CCONV_FLOAT32 ? 4 : 8, lanes = 64 / element;
-  const int64_t h = cc_min(shape->axis[1].out, LONGEST), w = cc_min(shape->axis[2].out, LONGEST);
-  const int64_t terms = shape->reduction / 9, vectors = cc_ceil_div(shape->oc, lanes);
+  const int64_t vectors = cc_ceil_div(shape->oc, lanes);
   int64_t bytes; /* of one product's weights, up to what makes no difference */
-  if (!cc_mul(terms, vectors, &bytes) || !cc_mul(bytes, lanes * element, &bytes))
+  if (!cc_mul(shape->reduction / 9, vectors, &bytes) || !cc_mul(bytes, lanes * element, &bytes))
     bytes = INT64_MAX;
-  const int64_t of_2 = winograd_time(&winograd_2, h, w, terms, vectors, bytes);
-  const int64_t of_4 = winograd_time(&winograd_4, h, w, terms, vectors, bytes);
-  if (asked != CCONV_ALGORITHM_WINOGRAD && cc_min(of_2, of_4) >= 9 * h * w / 2)
+  const int64_t of_2 = winograd_time(&winograd_2, shape, vectors, bytes);
+  const int64_t of_4 = winograd_time(&winograd_4, shape, vectors, bytes);
+  if (asked != CCONV_ALGORITHM_WINOGRAD && cc_min(of_2, of_4) >= direct_time(shape))
     return CC_METHOD_DIRECT;
   return of_2 < of_4 ? CC_METHOD_WINOGRAD_2 : CC_METHOD_WINOGRAD_4;
 }

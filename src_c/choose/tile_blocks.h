@@ -11,22 +11,24 @@
 typedef struct cc_tile_request {
   int64_t m;              /* outputs of a tile along an axis */
   int64_t tiles[2];       /* of a plane: rows and columns */
-  int64_t planes;         /* images, groups, slices */
+  int64_t planes;         /* images, groups, and slices out that share no block */
+  int64_t depth, taps;    /* slices out that may share one; slices in that one of them wants */
   int64_t terms, vectors; /* channels in, times taps of the first axis; vectors of channels out */
   int64_t vector_length;  /* elements */
   int64_t channel_blocks; /* of channels out, that have their sums together */
-  int64_t value_bytes;    /* a tile's values */
-  int64_t sum_bytes;      /* a tile's sums of one block of channels */
+  int64_t value_bytes;    /* a tile's values of one slice in */
+  int64_t sum_bytes;      /* a tile's sums of one slice out and one block of channels */
   int64_t weight_bytes;   /* of one group in the domain */
   bool weights_kept;      /* they are there before the blocks are computed: else each has its own made */
   int64_t cache, most;    /* bytes of level 2 cache; of values and sums at once */
   int64_t threads;
 } cc_tile_request;
 
-/* Block i of an axis holds tiles cc_tile_from(tiles, i, count) up to the next one's, at most `size` of them. A
- * block's channels are dealt out in so many runs. */
+/* Block i of an axis holds tiles cc_tile_from(tiles, i, count) up to the next one's, at most `size` of them; of slices
+ * out likewise, and of slices in taps - 1 more. A block's channels are dealt out in so many runs. */
 typedef struct cc_tile_blocks {
   int64_t count[2], size[2];
+  int64_t slice_count, slices;
   int64_t runs;
 } cc_tile_blocks;
 

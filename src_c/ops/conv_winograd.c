@@ -50,6 +50,7 @@ static void measure(const cc_conv *conv, cc_conv_winograd *w) {
   const int64_t m = w->kernels->m, es = conv->element;
   w->planes_f = (m + 2) * (m + 2);
   w->slices = shape->axis[0].kernel;
+  w->shares = shape->axis[0].stride == 1 && shape->axis[0].dilation == 1;
   w->terms = shape->ic * w->slices;
   w->chunks_a_slice = cc_ceil_div(shape->ic, CHUNK_TERMS);
   w->chunk_terms = cc_ceil_div(cc_ceil_div(shape->ic, w->chunks_a_slice), WHOLE_VECTORS) * WHOLE_VECTORS;
@@ -71,12 +72,14 @@ static void choose_blocks(const cc_conv *conv, int64_t threads, bool kept, cc_co
   const cc_conv_shape *shape = &conv->shape;
   const cc_tile_request request = {.m = w->kernels->m,
                                    .tiles = {w->tiles[0], w->tiles[1]},
-                                   .planes = shape->n * shape->groups * shape->axis[0].out,
+                                   .planes = shape->n * shape->groups * (w->shares ? 1 : shape->axis[0].out),
+                                   .depth = w->shares ? shape->axis[0].out : 1,
+                                   .taps = w->slices,
                                    .terms = w->terms,
                                    .vectors = w->vectors,
                                    .vector_length = conv->kernels->vector_length,
                                    .channel_blocks = w->channel_blocks,
-                                   .value_bytes = w->planes_f * w->chunks * w->value_pitch * conv->element,
+                                   .value_bytes = w->planes_f * w->chunks_a_slice * w->value_pitch * conv->element,
                                    .sum_bytes = w->planes_f * w->sum_pitch * conv->element,
                                    .weight_bytes = w->weights_bytes / shape->groups,
                                    .weights_kept = kept,
@@ -84,7 +87,10 @@ static void choose_blocks(const cc_conv *conv, int64_t threads, bool kept, cc_co
                                    .most = MOST_BYTES,
                                    .threads = threads};
   cconv_choose_tile_blocks(&request, &w->blocks);
-  w->units = request.planes * w->blocks.count[0] * w->blocks.count[1] * w->blocks.runs;
+  if (!w->shares)
+    w->blocks.slice_count = shape->axis[0].out;
+  w->units =
+      shape->n * shape->groups * w->blocks.slice_count * w->blocks.count[0] * w->blocks.count[1] * w->blocks.runs;
 }
 
 /* Bytes of the scratch that making weights takes: taps of a vector of output channels, as rows and as lanes. */
@@ -114,10 +120,11 @@ static void lay_out(const cc_conv *conv, cc_conv_winograd *w, bool makes) {
   const int64_t m = w->kernels->m, es = conv->element, vector = conv->kernels->vector_length;
   const int64_t *size = w->blocks.size;
   const int64_t rows = m * size[0] + 2, columns = m * size[1] + 2, tiles = size[0] * size[1];
+  const int64_t slices = w->blocks.slices;
   const int64_t width = cc_min(m * size[1], shape->axis[2].out);
-  w->value_chunk = cc_odd_lines(tiles * w->value_pitch, es);
-  w->value_plane = cc_odd_lines(w->chunks * w->value_chunk, es);
-  w->sum_plane = cc_odd_lines(tiles * w->sum_pitch, es);
+  w->value_chunk = cc_odd_lines((slices + w->slices - 1) * tiles * w->value_pitch, es);
+  w->value_plane = cc_odd_lines(w->chunks_a_slice * w->value_chunk, es);
+  w->sum_plane = cc_odd_lines(slices * tiles * w->sum_pitch, es);
   w->lane_pitch = cc_odd_lines(columns * vector, es);
   w->panel_pitch = cc_odd_lines(rows * columns, es);
   w->store_rows = w->merges ? cc_max(1, cc_min(size[0], STORE_BYTES / (vector * m * width * es))) : 1;
@@ -194,15 +201,16 @@ static void make_unit(void *arg, int64_t unit, bool first, int64_t part) {
                       w->workspace - cc_lines(w->weights_bytes) + weights_at(w, unit));
 }
 
-/* Terms [from, end) of a sum. */
+/* Terms [from, end) of a sum: of one slice, and of its chunks one. */
 typedef struct terms {
-  int64_t chunk, from, end;
+  int64_t slice, chunk, from, end;
 } terms;
 
 static terms terms_of(const cc_conv_winograd *w, int64_t chunk) {
   const int64_t ic = w->conv->shape.ic, slice = chunk / w->chunks_a_slice;
-  const int64_t c = chunk % w->chunks_a_slice * w->chunk_terms;
-  return (terms){.chunk = chunk, .from = slice * ic + c, .end = slice * ic + cc_min(ic, c + w->chunk_terms)};
+  const int64_t of_slice = chunk % w->chunks_a_slice, c = of_slice * w->chunk_terms;
+  return (terms){
+      .slice = slice, .chunk = of_slice, .from = slice * ic + c, .end = slice * ic + cc_min(ic, c + w->chunk_terms)};
 }
 
 /* What comes after these products: its weights, then its values, in pieces of what one kernel fetches. */
@@ -225,27 +233,32 @@ static const char *next_piece(upcoming *u, int64_t bytes, const char *otherwise)
   return piece;
 }
 
-/* Products of one f and chunk for all tiles: groups of nearly equal size, so that none is small. `step` is from these
- * values to those that are multiplied next, in bytes. */
-static void multiply(const cc_conv_winograd *w, int64_t f, const terms *k, int64_t tiles, int64_t width,
-                     const char *weights, int64_t step, char *scratch) {
+/* Where values of a chunk's terms begin, in elements: the first slice out sees the slices from its own tap on. */
+static int64_t values_at(const cc_conv_winograd *w, const cc_tile_block *block, int64_t f, const terms *k) {
+  return f * w->value_plane + k->chunk * w->value_chunk + k->slice * cc_tiles_a_slice(block) * w->value_pitch;
+}
+
+/* Products of one f and chunk for all tiles: groups of nearly equal size, so that none is small. `values` are at
+ * values_at(), and `then` those that are multiplied next. */
+static void multiply(const cc_conv_winograd *w, const cc_tile_block *block, int64_t f, const terms *k, int64_t width,
+                     const char *weights, int64_t values, int64_t then, char *scratch) {
   const int64_t es = w->conv->element, count = k->end - k->from;
   const cc_winograd_products *products = &w->conv->kernels->products[width / w->conv->kernels->vector_length - 1];
+  const int64_t tiles = block->slices * cc_tiles_a_slice(block);
   const int64_t groups = cc_ceil_div(tiles, products->tiles), size = tiles / groups, larger = tiles % groups;
-  const char *values = scratch + (f * w->value_plane + k->chunk * w->value_chunk) * es;
   upcoming next = {.weights = weights + count * width * es,
-                   .values = values + step,
+                   .values = scratch + then * es,
                    .weight_bytes = count * width * es,
                    .value_bytes = tiles * w->value_pitch * es};
   cc_winograd_product_job job = {.k = count,
                                  .part = cc_ceil_div(count, cc_ceil_div(count, PART_TERMS)),
-                                 .values = values,
+                                 .values = scratch + values * es,
                                  .value_pitch = w->value_pitch,
                                  .weights = weights,
                                  .sums = scratch + w->sums_at + f * w->sum_plane * es,
                                  .sum_pitch = w->sum_pitch,
                                  .chunk = scratch + w->chunk_at,
-                                 .fresh = k->chunk == 0};
+                                 .fresh = k->from == 0};
   for (int64_t i = 0; i < groups; i++) {
     const int64_t group = size + (i < larger);
     job.ahead = next_piece(&next, count * CC_AHEAD, weights);
@@ -257,14 +270,15 @@ static void multiply(const cc_conv_winograd *w, int64_t f, const terms *k, int64
 
 /* Sums of block b of a group's output channels. */
 static void sum_block(const cc_conv_winograd *w, const cc_tile_block *block, int64_t b, int64_t width, char *scratch) {
-  const int64_t es = w->conv->element, tiles = block->size[0] * block->size[1];
+  const int64_t es = w->conv->element;
   if (w->weights) {
     const char *weights = w->weights + weights_at(w, block->g * w->channel_blocks + b);
     for (int64_t f = 0; f < w->planes_f; f++)
       for (int64_t i = 0; i < w->chunks; i++) { /* inside, for its sums stay in the level 1 cache */
-        const terms k = terms_of(w, i);
-        const int64_t step = (i + 1 < w->chunks ? w->value_chunk : w->value_plane - i * w->value_chunk) * es;
-        multiply(w, f, &k, tiles, width, weights + (f * w->weight_plane + k.from * width) * es, step, scratch);
+        const bool last = i + 1 == w->chunks;
+        const terms k = terms_of(w, i), next = terms_of(w, last ? 0 : i + 1);
+        multiply(w, block, f, &k, width, weights + (f * w->weight_plane + k.from * width) * es,
+                 values_at(w, block, f, &k), values_at(w, block, f + last, &next), scratch);
       }
     return;
   }
@@ -274,15 +288,20 @@ static void sum_block(const cc_conv_winograd *w, const cc_tile_block *block, int
     cconv_winograd_make(w, block->g, b, k.from, k.end, plane, scratch + w->taps_at, scratch + w->panel_at,
                         scratch + w->made_at);
     for (int64_t f = 0; f < w->planes_f; f++)
-      multiply(w, f, &k, tiles, width, scratch + w->made_at + f * plane * es, w->value_plane * es, scratch);
+      multiply(w, block, f, &k, width, scratch + w->made_at + f * plane * es, values_at(w, block, f, &k),
+               values_at(w, block, f + 1, &k), scratch);
   }
 }
 
 static cc_tile_block block_of(const cc_conv_winograd *w, int64_t place) {
-  const int64_t *count = w->blocks.count, slices = w->conv->shape.axis[0].out;
+  const cc_conv_shape *shape = &w->conv->shape;
+  const int64_t *count = w->blocks.count, depth = shape->axis[0].out;
   const int64_t index[2] = {place / count[1] % count[0], place % count[1]};
-  const int64_t plane = place / count[1] / count[0], image = plane / slices;
-  cc_tile_block block = {.n = image / w->conv->shape.groups, .g = image % w->conv->shape.groups, .od = plane % slices};
+  const int64_t slice_count = w->blocks.slice_count;
+  const int64_t plane = place / count[1] / count[0], slice = plane % slice_count, image = plane / slice_count;
+  cc_tile_block block = {.n = image / shape->groups, .g = image % shape->groups};
+  block.od = cc_tile_from(depth, slice, slice_count);
+  block.slices = cc_tile_from(depth, slice + 1, slice_count) - block.od;
   for (int a = 0; a < 2; a++) {
     block.from[a] = cc_tile_from(w->tiles[a], index[a], count[a]);
     block.size[a] = cc_tile_from(w->tiles[a], index[a] + 1, count[a]) - block.from[a];
@@ -303,7 +322,8 @@ static void run_unit(void *arg, int64_t unit, bool first, int64_t part) {
     const int64_t vectors = cc_part(w->vectors, b + 1, w->channel_blocks) - from;
     sum_block(w, &block, b, vectors * vector, scratch);
     for (int64_t v = 0; v < vectors; v++)
-      cconv_winograd_store(w, &block, v, (from + v) * vector, scratch);
+      for (int64_t d = 0; d < block.slices; d++)
+        cconv_winograd_store(w, &block, d, v, (from + v) * vector, scratch);
   }
 }
 
@@ -323,7 +343,8 @@ static cconv_status run(const cc_conv *conv, const cc_conv_work *work, cc_run *r
 
 static void describe(const cc_conv_work *work, cconv_plan_info *info) {
   const cc_conv_winograd *w = (const cc_conv_winograd *)(const void *)work->state;
-  info->blocks[0] = info->block[0] = 1;
+  info->blocks[0] = w->blocks.slice_count;
+  info->block[0] = w->blocks.slices;
   for (int a = 0; a < 2; a++) {
     info->blocks[a + 1] = w->blocks.count[a];
     info->block[a + 1] = w->blocks.size[a] * w->kernels->m;

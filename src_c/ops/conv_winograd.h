@@ -11,8 +11,8 @@
 /* What prepare() works out; a run adds the convolution, the workspace and the weights.
  *
  * A thread's scratch, in bytes from its start:
- *   values   [f][chunk][tile][term] of a block of tiles, all channels in
- *   sums     [f][tile][width] of one block of channels out
+ *   values   [f][chunk of a slice][slice in][tile][term] of a block of tiles, all channels in
+ *   sums     [f][slice out][tile][width] of one block of channels out
  *   chunk    [tile][width] of one register tile
  *   made     [f][term][width]: weights of one chunk and block of channels, where nobody keeps them
  *   lanes    of inputs, of outputs, of taps; panel and slab: rows of inputs or taps, and of outputs
@@ -39,16 +39,19 @@ typedef struct cc_conv_winograd {
   int64_t weights_bytes; /* of all groups */
   bool shared;           /* the first phase of a run makes all weights, in the workspace */
   bool gathers;          /* lanes are read from the input where it is, not from a packed panel */
+  bool shares;           /* output slices next to each other look at the same input slices */
   bool merges;           /* rows of output follow each other in memory */
 } cc_conv_winograd;
 
 _Static_assert(sizeof(cc_conv_winograd) <= CC_WORK_STATE, "a driver's struct must fit");
 
-/* A block of tiles of one plane, which is image n, group g and output slice od. */
+/* A block of tiles of image n and group g: the same of each of so many output slices, the first of which is od. */
 typedef struct cc_tile_block {
-  int64_t n, g, od;
+  int64_t n, g, od, slices;
   int64_t from[2], size[2];
 } cc_tile_block;
+
+static inline int64_t cc_tiles_a_slice(const cc_tile_block *block) { return block->size[0] * block->size[1]; }
 
 /* Weights in the domain for block b of group g's output channels and terms [from, end): [f][term][width], planes
  * `plane` elements apart. taps and panel: scratch of a thread's or a plan's. */
@@ -58,8 +61,9 @@ void cconv_winograd_make(const cc_conv_winograd *w, int64_t g, int64_t b, int64_
 /* Values in the domain of a block of tiles, from the input to a thread's scratch. */
 void cconv_winograd_values(const cc_conv_winograd *w, const cc_tile_block *block, char *scratch);
 
-/* From the sums of the v-th vector of output channels, whose first is `channel` of its group, to the output. */
-void cconv_winograd_store(const cc_conv_winograd *w, const cc_tile_block *block, int64_t v, int64_t channel,
+/* From the sums of the v-th vector of output channels, whose first is `channel` of its group, to the output: those of
+ * the block's slice d. */
+void cconv_winograd_store(const cc_conv_winograd *w, const cc_tile_block *block, int64_t d, int64_t v, int64_t channel,
                           char *scratch);
 
 /* Elements of a row of n, as an odd number of cache lines. */

@@ -135,12 +135,13 @@ void cconv_winograd_values(const cc_conv_winograd *w, const cc_tile_block *block
   const cc_axis *depth = &conv->shape.axis[0];
   const int64_t es = conv->element, vector = conv->kernels->vector_length, ic = conv->shape.ic, m = w->kernels->m;
   const region r = region_of(w, block);
-  for (int64_t slice = 0; slice < w->slices; slice++) {
+  const int64_t tiles = cc_tiles_a_slice(block);
+  for (int64_t slice = 0; slice < block->slices + w->slices - 1; slice++) {
     const int64_t id = block->od * depth->stride + slice * depth->dilation - depth->before;
     for (int64_t c = 0; c < ic; c += vector) {
       const char *image = conv->input.data + block->n * conv->input.stride[CC_BATCH] +
                           (block->g * ic + c) * conv->input.stride[CC_CHANNEL];
-      const int64_t chunk = slice * w->chunks_a_slice + c / w->chunk_terms;
+      const int64_t chunk = c / w->chunk_terms;
       const cc_lanes_job lanes = lanes_of(w, &r, image, cc_min(vector, ic - c), id, scratch);
       for (int64_t t = 0; t < block->size[0]; t++) {
         /* Row by row of tiles, so that lanes are in the level 1 cache when they are transformed. */
@@ -152,8 +153,9 @@ void cconv_winograd_values(const cc_conv_winograd *w, const cc_tile_block *block
             .lanes = scratch + w->lanes_at + t * m * w->lane_pitch * es,
             .pitch = w->lane_pitch,
             .tiles = block->size[1],
-            .values =
-                scratch + (chunk * w->value_chunk + t * block->size[1] * w->value_pitch + c % w->chunk_terms) * es,
+            .values = scratch + (chunk * w->value_chunk + (slice * tiles + t * block->size[1]) * w->value_pitch +
+                                 c % w->chunk_terms) *
+                                    es,
             .plane = w->value_plane,
             .value_pitch = w->value_pitch});
       }
@@ -203,16 +205,16 @@ static void sum_directly(const cc_conv_winograd *w, const cc_tile_block *block, 
 }
 
 /* Replace the flawed outputs of one tile, in lanes at `y`, by direct sums: those of lanes l with bit l set. */
-static void patch_tile(const cc_conv_winograd *w, const cc_tile_block *block, const int64_t tile[2], int64_t channel,
+static void patch_tile(const cc_conv_winograd *w, const cc_tile_block *block, const int64_t tile[3], int64_t channel,
                        int64_t channels, uint32_t flawed, char *y, int64_t pitch, char *scratch) {
   const cc_kernels *kernels = w->conv->kernels;
   const int64_t es = w->conv->element, vector = kernels->vector_length, m = w->kernels->m;
   char *patch = scratch + w->patch_at;
   char *slab = patch + cc_lines((w->patch.halo.channel * w->patch.channels + w->slack) * es);
-  cc_block outputs = {.from = {block->od}, .size = {1}};
-  for (int a = 0; a < 2; a++) {
-    outputs.from[a + 1] = tile[a] * m;
-    outputs.size[a + 1] = cc_min(m, w->conv->shape.axis[a + 1].out - tile[a] * m);
+  cc_block outputs = {.from = {tile[0]}, .size = {1}};
+  for (int a = 1; a < CCONV_MAX_SPATIAL; a++) {
+    outputs.from[a] = tile[a] * m;
+    outputs.size[a] = cc_min(m, w->conv->shape.axis[a].out - tile[a] * m);
   }
   const int64_t row_pitch = w->patch.halo.axis[2].pitch, positions = cconv_block_positions(&w->patch.halo, &outputs);
   for (int64_t l = 0, rows; l < channels; l += rows) {
@@ -232,15 +234,16 @@ static void patch_tile(const cc_conv_winograd *w, const cc_tile_block *block, co
   }
 }
 
-/* Outputs of row t of a block's tiles, for one vector of channels, as lanes. */
-static void transform_row(const cc_conv_winograd *w, const cc_tile_block *block, int64_t v, int64_t channel, int64_t t,
-                          char *scratch) {
+/* Outputs of row t of a block's tiles of slice d, for one vector of channels, as lanes. */
+static void transform_row(const cc_conv_winograd *w, const cc_tile_block *block, int64_t d, int64_t v, int64_t channel,
+                          int64_t t, char *scratch) {
   const int64_t es = w->conv->element, vector = w->conv->kernels->vector_length, m = w->kernels->m;
   const int64_t channels = cc_min(vector, w->conv->shape.oc - channel), tiles = block->size[1];
   const int64_t pitch = m * w->blocks.size[1] * vector;
   char *lanes = scratch + w->outputs_at;
   uint32_t *flawed = (uint32_t *)(void *)(lanes + cc_lines((m * pitch + vector * vector) * es));
-  const cc_winograd_output_job job = {.sums = scratch + w->sums_at + (t * tiles * w->sum_pitch + v * vector) * es,
+  const int64_t first = d * cc_tiles_a_slice(block) + t * tiles;
+  const cc_winograd_output_job job = {.sums = scratch + w->sums_at + (first * w->sum_pitch + v * vector) * es,
                                       .plane = w->sum_plane,
                                       .sum_pitch = w->sum_pitch,
                                       .tiles = tiles,
@@ -251,23 +254,23 @@ static void transform_row(const cc_conv_winograd *w, const cc_tile_block *block,
     return;
   for (int64_t i = 0; i < tiles; i++) {
     const uint32_t mask = flawed[i] & (((uint32_t)1 << channels) - 1);
-    const int64_t tile[2] = {block->from[0] + t, block->from[1] + i};
+    const int64_t tile[3] = {block->od + d, block->from[0] + t, block->from[1] + i};
     if (mask)
       patch_tile(w, block, tile, channel, channels, mask, lanes + i * m * vector * es, pitch, scratch);
   }
 }
 
-/* Where output (oh, first column of the block) of a channel of the group lies. */
+/* Where output (od, oh, first column of the block) of a channel of the group lies. */
 static char *output_at(const cc_view *view, const cc_conv_winograd *w, const cc_tile_block *block, int64_t channel,
-                       int64_t oh) {
+                       int64_t od, int64_t oh) {
   const int64_t *stride = view->stride;
   return view->data + block->n * stride[CC_BATCH] + (block->g * w->conv->shape.oc + channel) * stride[CC_CHANNEL] +
-         block->od * stride[CC_DEPTH] + oh * stride[CC_HEIGHT] + block->from[1] * w->kernels->m * stride[CC_WIDTH];
+         od * stride[CC_DEPTH] + oh * stride[CC_HEIGHT] + block->from[1] * w->kernels->m * stride[CC_WIDTH];
 }
 
-/* Store `rows` rows of `width` outputs each, from row oh on, that the slab holds one behind the other. */
-static void store_slab(const cc_conv_winograd *w, const cc_tile_block *block, int64_t channel, int64_t oh, int64_t rows,
-                       int64_t width, char *scratch) {
+/* Store `rows` rows of `width` outputs each, from row oh of slice od on, that the slab holds one behind the other. */
+static void store_slab(const cc_conv_winograd *w, const cc_tile_block *block, int64_t channel, int64_t od, int64_t oh,
+                       int64_t rows, int64_t width, char *scratch) {
   const cc_conv *conv = w->conv;
   const int64_t first = block->g * conv->shape.oc + channel;
   cc_conv_rows job = {.lds = w->slab_pitch,
@@ -279,13 +282,13 @@ static void store_slab(const cc_conv_winograd *w, const cc_tile_block *block, in
   for (int64_t i = 0; i < rows; i += w->merges ? rows : 1) {
     job.slab = scratch + w->slab_at + i * width * conv->element;
     job.n = w->merges ? rows * width : width;
-    job.y = output_at(&conv->output, w, block, channel, oh + i);
-    job.residual = conv->residual.data ? output_at(&conv->residual, w, block, channel, oh + i) : NULL;
+    job.y = output_at(&conv->output, w, block, channel, od, oh + i);
+    job.residual = conv->residual.data ? output_at(&conv->residual, w, block, channel, od, oh + i) : NULL;
     cconv_conv_store(conv, &job);
   }
 }
 
-void cconv_winograd_store(const cc_conv_winograd *w, const cc_tile_block *block, int64_t v, int64_t channel,
+void cconv_winograd_store(const cc_conv_winograd *w, const cc_tile_block *block, int64_t d, int64_t v, int64_t channel,
                           char *scratch) {
   const cc_conv *conv = w->conv;
   const int64_t es = conv->element, vector = conv->kernels->vector_length, m = w->kernels->m;
@@ -296,13 +299,13 @@ void cconv_winograd_store(const cc_conv_winograd *w, const cc_tile_block *block,
     const int64_t first = (block->from[0] + t) * m, end = cc_min(t + w->store_rows, block->size[0]);
     int64_t rows = 0;
     for (int64_t i = t; i < end; i++) {
-      transform_row(w, block, v, channel, i, scratch);
+      transform_row(w, block, d, v, channel, i, scratch);
       for (int64_t j = 0; j < m && first + rows < height; j++, rows++)
         conv->kernels->rows(&(cc_rows_job){.lanes = scratch + w->outputs_at + j * pitch * es,
                                            .n = width,
                                            .rows = scratch + w->slab_at + rows * width * es,
                                            .pitch = w->slab_pitch});
     }
-    store_slab(w, block, channel, first, rows, width, scratch);
+    store_slab(w, block, channel, block->od + d, first, rows, width, scratch);
   }
 }
