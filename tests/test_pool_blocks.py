@@ -35,6 +35,10 @@ SHAPES = [
     ((35, 30), (3, 3), (3, 5), (1, 0), (2, 2), 19),
     ((17, 19), (5, 9), (2, 2), (2, 4), (1, 1), 11),
     ((30, 70), (3, 10), (1, 2), (0, 4), (1, 3), 5),
+    ((9, 35), (3, 3), (2, 2), (1, 1), (1, 1), 13),  # two columns apart
+    ((8, 131), (2, 3), (2, 2), (0, 1), (1, 1), 3),
+    ((11, 66), (5, 2), (1, 2), (2, 1), (2, 1), 3),
+    ((4, 97), (1, 3), (3, 2), (0, 1), (1, 1), 2),
 ]
 
 
@@ -105,6 +109,37 @@ def test_a_call_again_where_an_axis_of_the_result_has_one_place(shape: Any) -> N
             expected = pool(x, window, 1)
             for _ in range(3):
                 assert_same_bits(pool(last, window, 1), expected)
+
+
+APART = [
+    ((10, 64), {"kernel_size": 2}),
+    ((9, 37), {"kernel_size": 2, "divisor_override": 3}),
+    ((6, 5, 131), {"kernel_size": 2}),
+    ((5, 4, 40), {"kernel_size": (1, 2, 2), "stride": (1, 1, 2), "dilation": (1, 3, 1)}),
+    ((12, 48), {"kernel_size": 2, "padding": -1}),
+    ((12, 48), {"kernel_size": 2, "padding": 1, "count_include_pad": False}),
+    ((8, 35), {"kernel_size": 3, "stride": 2, "padding": (1, 0)}),
+]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(("size", "keywords"), APART, ids=str)
+@pytest.mark.parametrize("kind", ["max_pool", "min_pool", "avg_pool"])
+def test_windows_two_columns_apart(kind: str, size: Any, keywords: Any, dtype: str) -> None:
+    """Straight from the input, or from packed rows: the same bits."""
+    function = getattr(cconv, f"{kind}{len(size)}d")
+    if kind != "avg_pool":
+        keywords = {k: v for k, v in keywords.items() if k[0] not in "c" and k[:3] != "div"}
+    x = np.random.default_rng(3).standard_normal((2, 5, *size)).astype(dtype)
+    x.flat[[7, 91]] = np.nan, -np.inf
+    x[1, 0] = np.where(x[1, 0] < 0, -0.0, 0.0)
+    expected = function(np.repeat(x, 2, -1)[..., ::2], **keywords)  # rows with gaps are packed
+    for threads in (1, 2):
+        assert_same_bits(function(x, **keywords, threads=threads), expected)
+    last = np.moveaxis(np.moveaxis(x, 1, -1).copy(), -1, 1)
+    assert_same_bits(function(last, **keywords), expected)
+    out = np.zeros((*expected.shape[:-1], 2 * expected.shape[-1]), dtype)[..., ::2]
+    assert_same_bits(function(x, **keywords, out=out), expected)
 
 
 PIECES = [(600_001,), (3, 200_003), (2, 3, 100_003), (700, 31, 29), (1, 600_001, 1), (530_000, 1)]

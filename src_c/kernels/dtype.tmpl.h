@@ -75,6 +75,8 @@
 
 #include "kernels/pool/extreme.tmpl.h"
 
+#include "kernels/pool/halving.tmpl.h"
+
 #if CC_FLOATING
 #include "kernels/pool/planes.tmpl.h"
 
@@ -118,6 +120,7 @@ static const cc_kernels CC_K(kernels) = {
 #if CC_VECTOR_BYTES > 16
     .depthwise_pack = CC_K(depthwise_pack),
     .depthwise_rows = CC_K(depthwise_rows),
+    .halving_mean = CC_K(halving_mean),
 #endif
     .filter_rows = CC_K(filter_rows),
     .filter_means = CC_K(filter_means),
@@ -128,6 +131,10 @@ static const cc_kernels CC_K(kernels) = {
 #endif
     .extreme_max = CC_K(extreme_max),
     .extreme_min = CC_K(extreme_min),
+#if CC_VECTOR_BYTES == 64
+    .halving_max = CC_K(halving_max),
+    .halving_min = CC_K(halving_min),
+#endif
 };
 
 #undef V
@@ -140,6 +147,7 @@ static const cc_kernels CC_K(kernels) = {
 #undef v_store
 #undef v_load_part
 #undef v_store_part
+#undef v_load_between
 #undef v_splat
 #undef v_splat_i
 #undef v_add
@@ -150,6 +158,7 @@ static const cc_kernels CC_K(kernels) = {
 #undef v_min_nan
 #undef v_even
 #undef v_odd
+#undef v_next
 #undef CC_DTYPE
 #undef CC_DTYPE_BITS
 #undef CC_MM_SUFFIX

@@ -400,6 +400,24 @@ typedef struct cc_extreme_job {
   void *y;
 } cc_extreme_job;
 
+/* max: y[p][l][j] = max over i < rows, k < taps of x[i][p][l][2j + first + k], and min likewise
+ * mean: (x[0][p][l][2j + first] + x[0][p][l][2j + first + 1] + that of the other rows, in partials) / divisor
+ *
+ *     p < planes, l < lines, j < n
+ *
+ * Columns are in [0, columns): of others there is nothing. An extreme takes 2 or 3 taps of at least one row. A mean has
+ * 2 taps, all of them columns, and 2 or 4 rows; for its divisor and inverse see cc_window_sum_job. Steps between planes
+ * and lines are in bytes; x is of any alignment. */
+typedef struct cc_halving_job {
+  const char *x[CC_EXTREME_TAPS];
+  int32_t rows, taps;
+  int64_t first, columns;
+  int64_t planes, lines, n;
+  int64_t x_plane, x_line, y_plane, y_line;
+  double divisor, inverse;
+  void *y;
+} cc_halving_job;
+
 /* y[r][j] = (sum over k < taps of w[k] x[r + k][j]) / divisor      r < rows, j < n
  *
  *   x         rows of inputs, of any alignment: taps + rows - 1 of them
@@ -537,6 +555,9 @@ typedef struct cc_kernels {
   void (*window_sum)(const cc_window_sum_job *job);
   void (*extreme_max)(const cc_extreme_job *job);
   void (*extreme_min)(const cc_extreme_job *job);
+  void (*halving_max)(const cc_halving_job *job); /* of avx512 alone */
+  void (*halving_min)(const cc_halving_job *job);
+  void (*halving_mean)(const cc_halving_job *job); /* for floating dtypes, not on generic */
   /* For floating dtypes: lanes are channels, or positions; the latter not on generic. */
   void (*depthwise_pack_lanes)(const cc_halo_pack_job *job, int64_t lanes);
   void (*depthwise_lanes)(const cc_depthwise_rows_job *job);

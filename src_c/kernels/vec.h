@@ -23,6 +23,7 @@
 #define v_store CC_K(store_vector)
 #define v_load_part CC_K(load_part)
 #define v_store_part CC_K(store_part)
+#define v_load_between CC_K(load_between)
 #define v_splat CC_K(splat)
 #define v_splat_i CC_K(splat_integer)
 #define v_add CC_K(add_vectors)
@@ -33,6 +34,7 @@
 #define v_min_nan CC_K(min_nan)
 #define v_even CC_K(even)
 #define v_odd CC_K(odd)
+#define v_next CC_K(next)
 
 typedef T V __attribute__((vector_size(CC_VECTOR_BYTES)));
 typedef T VU __attribute__((vector_size(CC_VECTOR_BYTES), aligned(1), may_alias)); /* any address */
@@ -137,6 +139,20 @@ CC_ALWAYS_INLINE void v_store_part(void *p, int64_t n, V v) {
 #endif
 }
 
+#if CC_VECTOR_BYTES == 64 || (CC_VECTOR_BYTES == 32 && CC_FLOATING)
+/* Lanes [from, to) of x, and of fill the others; memory outside those is not read. */
+CC_ALWAYS_INLINE V v_load_between(const void *x, int64_t from, int64_t to, V fill) {
+  from = from < 0 ? 0 : from < VL ? from : VL;
+  to = to < from ? from : to < VL ? to : VL;
+#if CC_VECTOR_BYTES == 64
+  return (V)CC_MM(mask_loadu)((CC_MM_VECTOR)fill, (CC_MASK)((1u << to) - (1u << from)), x);
+#else
+  const __m256i inside = (__m256i)((VI)CC_K(first_lanes)(to) & ~(VI)CC_K(first_lanes)(from));
+  return v_select((VI)inside, CC_MM(maskload)((const T *)x, inside), fill);
+#endif
+}
+#endif
+
 /* Every other element of a and b joined: from the first, or from the second. */
 CC_ALWAYS_INLINE V v_even(V a, V b) {
 #if CC_VECTOR_BYTES * 8 == 16 * CC_DTYPE_BITS
@@ -161,3 +177,14 @@ CC_ALWAYS_INLINE V v_odd(V a, V b) {
   return __builtin_shufflevector(a, b, 1, 3);
 #endif
 }
+
+#if CC_VECTOR_BYTES == 64
+/* The elements behind each of a's, the last of them b's first. */
+CC_ALWAYS_INLINE V v_next(V a, V b) {
+#if CC_DTYPE_BITS == 32
+  return __builtin_shufflevector(a, b, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16);
+#else
+  return __builtin_shufflevector(a, b, 1, 2, 3, 4, 5, 6, 7, 8);
+#endif
+}
+#endif

@@ -21,8 +21,9 @@ enum {
   HERK_TAPS = 10,        /* rows of a window from which on three passes are less work than one */
   LANES_ROW = 2,         /* vectors of a row, up to which lanes are better filled by planes than by it */
   UNITS_A_THREAD = 4,
-  UNIT_TERMS = 1 << 26,  /* of sums: some milliseconds, for between units a call may be stopped */
-  ELEMENT_OPERATIONS = 3 /* an element of a row takes the time of so many multiply-adds */
+  UNIT_TERMS = 1 << 26,   /* of sums: some milliseconds, for between units a call may be stopped */
+  ELEMENT_OPERATIONS = 3, /* an element of a row takes the time of so many multiply-adds, ... */
+  BYTE_OPERATIONS = 5     /* ... and a byte that the level 2 cache does not have */
 };
 
 /* ---------------------------------------------------------------------------- what to do */
@@ -56,12 +57,15 @@ static bool lies_apart(const cc_view *view, int axis, int64_t bytes) {
 /* Are rows so short that a lane for each plane pays for bringing them there and back? */
 static bool fills_lanes(const cc_windows *e) {
   const int64_t vector = e->kernels->vector_length;
-  /* Of every other window, sums waste half of a row's lanes; extremes are had from rows in as little time (measured:
-   * 0.6 to 1.15 times as fast). */
-  const int64_t most = e->axis[2].stride == 1 ? LANES_ROW : e->sums ? 2 * LANES_ROW : 0;
+  /* Of every other window, sums waste half of a row's lanes, but when they halve, where that is as good down to half a
+   * vector; extremes are had from rows in as little time (measured: 0.6 to 1.15 times as fast). */
+  const int64_t most = e->axis[2].stride == 1 ? LANES_ROW * vector
+                       : !e->sums             ? 0
+                       : e->halves            ? vector / 2
+                                              : 2 * LANES_ROW * vector;
   int64_t step;
-  if (!e->kernels->lanes || e->group > 1 || e->planes < vector || e->axis[2].in > most * vector ||
-      e->input->dtype != e->dtype || e->output->dtype != e->dtype || e->plane[1] % e->element)
+  if (!e->kernels->lanes || e->group > 1 || e->planes < vector || e->axis[2].in > most || e->input->dtype != e->dtype ||
+      e->output->dtype != e->dtype || e->plane[1] % e->element)
     return false;
   for (int a = 0; a < CCONV_MAX_SPATIAL; a++)
     if (e->axis[a].map != CCONV_PADDING_CONSTANT)
@@ -100,7 +104,9 @@ static void choose_layout(cc_windows *e) {
   e->planes = images ? n : even ? n * c : c;
   e->images = images || even ? 1 : n;
   e->channels = e->planes;
+  e->halves = cconv_windows_halves(e);
   if ((e->lanes = fills_lanes(e))) {
+    e->halves = false;
     e->group = e->kernels->vector_length;
     e->staged = true;
     e->direct = false;
@@ -209,12 +215,21 @@ static void choose_counts(cc_windows *e, int64_t threads) {
 
 static double operations_of(const cc_windows *e) {
   const cc_axis *axis = e->axis;
+  const double planes = (double)e->images * (double)e->planes * (double)e->group;
+  double bytes = 0;
+  for (int v = 0; v < 2; v++) {
+    const cc_view *view = v ? e->output : e->input;
+    double elements = planes;
+    for (int a = 0; a < CCONV_MAX_SPATIAL; a++)
+      elements *= (double)view->shape[CC_DEPTH + a];
+    bytes += elements * (double)cconv_element_size(view->dtype);
+  }
   double taps = e->herk || e->sums ? 6 : (double)axis[0].kernel * (double)axis[1].kernel, outputs = (double)e->taps;
   for (int32_t i = 0; i < e->passes; i++)
     outputs += e->pass[i].taps;
   const double line = (double)cconv_windows_extent(&axis[2], axis[2].out) * taps + (double)axis[2].out * outputs;
-  return ELEMENT_OPERATIONS * (double)e->images * (double)e->planes * (double)e->group * (double)axis[0].out *
-         (double)axis[1].out * line;
+  const double work = ELEMENT_OPERATIONS * planes * (double)axis[0].out * (double)axis[1].out * line;
+  return work > BYTE_OPERATIONS * bytes ? work : BYTE_OPERATIONS * bytes;
 }
 
 /* Is it quicker to pack blocks in the stride's phases and to take every tap? Of rows that must be packed and have
@@ -416,6 +431,15 @@ const char *cconv_windows_row(const cc_windows *e, const cc_windows_block *b, in
   return id < 0 || ih < 0 ? NULL : b->x + id * b->x_depth + ih * b->x_row;
 }
 
+int64_t cconv_windows_alike(const cc_windows *e, const cc_windows_block *b, int64_t r, int64_t end) {
+  const cc_axis *h = &e->axis[1];
+  const int64_t first = (b->row + r) * h->stride - h->before; /* input index of the first row */
+  const int64_t last = cconv_windows_end(h) - 1 - (h->kernel - 1) * h->dilation - first;
+  if (e->staged)
+    return end - r;
+  return first < 0 || last < 0 ? 1 : cc_min(end - r, last / h->stride + 1);
+}
+
 char *cconv_windows_slab_row(const cc_windows *e, const cc_windows_block *b, int64_t r) {
   return b->slab + (r * e->line + b->low * e->group) * e->element;
 }
@@ -505,7 +529,7 @@ static void run_unit(void *arg, int64_t unit, bool first, int64_t part) {
     fill_elements(e, (e->next_at - e->stage_at) / e->element, scratch + e->stage_at);
   }
   const cc_windows_block b = block_of(e, unit, scratch);
-  if (e->sums) {
+  if (e->sums && !e->halves) {
     if (!e->staged) {
       cconv_windows_copy_rows(e, &b);
       write_margins(e, &b);
@@ -515,12 +539,14 @@ static void run_unit(void *arg, int64_t unit, bool first, int64_t part) {
       scatter_rows(e, &b, 0, b.planes * b.rows);
     return;
   }
-  cconv_windows_reduce_rows(e, &b);
-  write_margins(e, &b);
+  if (!e->halves) {
+    cconv_windows_reduce_rows(e, &b);
+    write_margins(e, &b);
+  }
   const int64_t lines = b.planes * b.rows, together = b.planes > 1 ? lines : e->lines;
   for (int64_t from = 0; from < lines; from += together) {
     const int64_t n = cc_min(together, lines - from);
-    cconv_windows_reduce_columns(e, &b, from, n);
+    (e->halves ? cconv_windows_halve : cconv_windows_reduce_columns)(e, &b, from, n);
     if (!e->direct)
       scatter_rows(e, &b, from, n);
   }

@@ -44,6 +44,7 @@ typedef struct cc_windows {
   bool staged;                             /* rows are packed first: they do not lie in memory as they are computed */
   bool direct;                             /* results go to the output at once, for they do */
   bool herk;                               /* rows by van Herk's method: suffixes, then prefixes */
+  bool halves;                             /* from the input to the results, without a slab */
   int64_t count[3], batch;                 /* blocks of rows and columns, at [1] and [2]; planes in a block */
   int64_t rows, columns;                   /* of the largest block of outputs */
   int64_t line;                            /* from one row of the slab to the next */
@@ -68,7 +69,7 @@ int64_t cconv_windows_workspace(const cc_windows *w);
 
 cconv_status cconv_windows_run(cc_windows *w, const cconv_context *context, char *workspace);
 
-/* ---- What follows is between windows.c, windows_extreme.c and windows_sum.c. */
+/* ---- What follows is between windows.c, windows_extreme.c, windows_sum.c and windows_halving.c. */
 
 typedef struct cc_windows_block {
   int64_t image, plane, planes; /* of the first plane; planes */
@@ -98,6 +99,10 @@ char *cconv_windows_slab_row(const cc_windows *w, const cc_windows_block *b, int
 void cconv_windows_target(const cc_windows *w, const cc_windows_block *b, int64_t r, char **y, int64_t *plane,
                           int64_t *row);
 
+/* So many rows of outputs from r on, before `end`, have windows that meet the same rows of the input, each a stride
+ * further. */
+int64_t cconv_windows_alike(const cc_windows *w, const cc_windows_block *b, int64_t r, int64_t end);
+
 /* How extremes go along the rows. */
 void cconv_windows_passes(cc_windows *w);
 
@@ -106,6 +111,12 @@ void cconv_windows_reduce_rows(const cc_windows *w, const cc_windows_block *b);
 
 /* Lines [from, from + lines) of the slab through all passes to where results go. */
 void cconv_windows_reduce_columns(const cc_windows *w, const cc_windows_block *b, int64_t from, int64_t lines);
+
+/* Are results had straight from the input, or from the stage? Of what is chosen, only the layout is looked at. */
+bool cconv_windows_halves(const cc_windows *w);
+
+/* Lines [from, from + lines) of results, to where they go. */
+void cconv_windows_halve(const cc_windows *w, const cc_windows_block *b, int64_t from, int64_t lines);
 
 /* The offset of each term of a sum from the place of its output in the slab. */
 void cconv_windows_offsets(const cc_windows *w, int32_t *offsets);

@@ -89,18 +89,9 @@ static void reduce_rows(const cc_windows *e, const cc_windows_block *b, int64_t 
 }
 
 static void reduce_all_rows(const cc_windows *e, const cc_windows_block *b) {
-  const cc_axis *h = &e->axis[1];
-  const int64_t first = b->row * h->stride - h->before; /* input index of row 0 */
-  int64_t from = 0, to = b->rows;                       /* rows whose windows lie inside */
-  if (!e->staged) {
-    const int64_t last = cconv_windows_end(h) - 1 - (h->kernel - 1) * h->dilation - first;
-    from = first < 0 ? cc_min(b->rows, cc_ceil_div(-first, h->stride)) : 0;
-    to = last < 0 ? 0 : cc_min(b->rows, last / h->stride + 1);
-  }
-  for (int64_t r = 0; r < b->rows;) {
-    const int64_t rows = r >= from && r < to ? to - r : 1;
+  for (int64_t r = 0, rows; r < b->rows; r += rows) {
+    rows = cconv_windows_alike(e, b, r, b->rows);
     reduce_rows(e, b, r, rows);
-    r += rows;
   }
 }
 

@@ -14,7 +14,7 @@ CC_ALWAYS_INLINE void CC_K(pack_row)(T *y, const char *x, const int step, int64_
     if (w >= low && step * (w + VL) <= end)
       v_store(y + w, step == 1 ? v_load(from) : v_even(v_load(from), v_load(from + VL * size)));
     else if (step == 1)
-      v_store(y + w, CC_K(load_between)(from, low - w, high - w, fill));
+      v_store(y + w, v_load_between(from, low - w, high - w, fill));
     else
       v_store(y + w, CC_K(even_between)(from, low - w, high - w, fill));
   }

@@ -70,22 +70,10 @@ static CC_NOINLINE void CC_K(pack_short_rows)(T *y, int64_t pitch, const char *x
 }
 
 #if CC_FLOATING && CC_VECTOR_BYTES > 16
-/* Lanes [from, to) of x, and of fill the others; memory outside those is not read. */
-CC_ALWAYS_INLINE V CC_K(load_between)(const char *x, int64_t from, int64_t to, V fill) {
-  from = from < 0 ? 0 : from < VL ? from : VL;
-  to = to < from ? from : to < VL ? to : VL;
-#if CC_VECTOR_BYTES == 64
-  return (V)CC_MM(mask_loadu)((CC_MM_VECTOR)fill, (CC_MASK)((1u << to) - (1u << from)), x);
-#else
-  const __m256i inside = (__m256i)((VI)CC_K(first_lanes)(to) & ~(VI)CC_K(first_lanes)(from));
-  return v_select((VI)inside, CC_MM(maskload)((const T *)(const void *)x, inside), fill);
-#endif
-}
-
 /* x[2 j] for j in [from, to), and of fill the others; what lies between them is read, what is behind the last is not. */
 CC_ALWAYS_INLINE V CC_K(even_between)(const char *x, int64_t from, int64_t to, V fill) {
-  return v_even(CC_K(load_between)(x, 2 * from, 2 * to - 1, fill),
-                CC_K(load_between)(x + VL * (int64_t)sizeof(T), 2 * from - VL, 2 * to - 1 - VL, fill));
+  return v_even(v_load_between(x, 2 * from, 2 * to - 1, fill),
+                v_load_between(x + VL * (int64_t)sizeof(T), 2 * from - VL, 2 * to - 1 - VL, fill));
 }
 
 /* Rows of n elements, `pitch` apart, whose elements [low, high) are every other of x's, 2 low from x on. */
