@@ -492,6 +492,19 @@ def test_headers_compile_alone(compiler: str, standard: str, language: str, tmp_
         succeed([tool(compiler), *flags, *([python] if header == "cconv_import.h" else []), source])
 
 
+def test_call_of_the_manual_is_good(tmp_path: Path) -> None:
+    header = Path(cconv.get_include(), "cconv.h").read_text(encoding="utf-8")
+    call = re.findall(r"^ \*     (.*)$", header.partition("#ifndef")[0], re.MULTILINE)
+    assert any("cconv_conv(" in line for line in call)
+    source, target = tmp_path / "call.c", tmp_path / "call"
+    arrays = "static float image[3 * 32 * 32], filters[8 * 3 * 3 * 3], result[8 * 30 * 30];"
+    lines = ['#include "cconv.h"', "#include <stdlib.h>", arrays, "int main(void) {", *call]
+    source.write_text("\n".join([*lines, "return status;", "}", ""]))
+    command = [tool("gcc"), *C_FLAGS, *config("cflags"), source, *config("libs"), "-o", target]
+    succeed(command)
+    succeed([target])
+
+
 def test_header_includes_only_the_standard_library() -> None:
     header = Path(cconv.get_include(), "cconv.h").read_text(encoding="utf-8")
     included = {line.split()[1] for line in header.splitlines() if line.startswith("#include")}

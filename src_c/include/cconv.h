@@ -1,20 +1,66 @@
 /* SPDX-License-Identifier: BSD-3-Clause
- * cconv.h - the public interface of the cconv core: convolution and pooling on the CPU.
+ * cconv.h - the manual of the cconv core, and its whole interface: convolution and pooling on the CPU.
  *
  * Law: the only public header. The core prints nothing and keeps no state but atomics: the caller owns
  * every buffer, asks for the workspace size, and reads a status. Only a plan owns memory, through the
  * allocator it was made with.
  *
- *   size_t bytes;
- *   cconv_conv_workspace(&params, &x, &w, NULL, NULL, &y, &context, &bytes, NULL);
- *   cconv_conv(&params, &x, &w, NULL, NULL, &y, &context, malloc(bytes), bytes, NULL);
- */
+ * A call
+ *
+ *   Describe the arrays by tensors and the operation by its params, say in a context how the call may run, ask
+ *   how large a workspace it needs, and call:
+ *
+ *     cconv_tensor x = {sizeof x, CCONV_FLOAT32, 4, image, {1, 3, 32, 32}, {12288, 4096, 128, 4}};
+ *     cconv_tensor w = {sizeof w, CCONV_FLOAT32, 4, filters, {8, 3, 3, 3}, {108, 36, 12, 4}};
+ *     cconv_tensor y = {sizeof y, CCONV_FLOAT32, 4, result, {1, 8, 30, 30}, {28800, 3600, 120, 4}};
+ *     cconv_conv_params params = {.struct_size = sizeof params, .groups = 1, .stride = {1, 1}, .dilation = {1, 1}};
+ *     cconv_context context = {.struct_size = sizeof context, .num_threads = 1};
+ *     size_t bytes;
+ *     cconv_status status = cconv_conv_workspace(&params, &x, &w, NULL, NULL, &y, &context, &bytes, NULL);
+ *     void *workspace = status ? NULL : malloc(bytes);
+ *     if (workspace)
+ *       status = cconv_conv(&params, &x, &w, NULL, NULL, &y, &context, workspace, bytes, NULL);
+ *     free(workspace);
+ *
+ *   What is done again and again with the same weights is better a plan: cconv_conv_plan, cconv_plan_execute.
+ *
+ * Structs
+ *
+ *   The first member, struct_size, is the sizeof the struct, which the core checks: BAD_ARGUMENT if it is less. Set the
+ *   others to 0 and then those you need: 0 is what is usual, but for strides, dilations, kernels, groups and
+ *   num_threads, which are at least 1. Structs are only read during the call they are given to, and so are arrays.
+ *
+ * Memory
+ *
+ *   No call allocates or frees, but those that make and destroy a plan. A workspace is scratch: of any alignment and
+ *   content, for one call at a time. A query, cconv_..._workspace, checks all that the call would check, so it takes
+ *   tensors with their data; its answer depends on dtypes, shapes, strides, params and the number of threads alone. An
+ *   output may not share memory with another tensor of the call; cconv_tensors_overlap tells.
+ *
+ * Failures
+ *
+ *   Every call answers a cconv_status. One that fails has written nothing, but for CCONV_CANCELLED. Where it takes a
+ *   cconv_error and that is not NULL, it says which argument was wrong.
+ *
+ * Threads
+ *
+ *   Any number of threads may call any function at the same time, also with the same plan; each needs a workspace and
+ *   an output of its own. A call itself runs on context.num_threads threads at most: OpenMP's, where the core was
+ *   compiled with it, or those of context.parallel_for, else on one. In a forked child OpenMP's threads are gone, and calls run
+ *   on one.
+ *
+ * Reproducibility
+ *
+ *   On one instruction set a result has the same bits for any number of threads, any strides, any batch an image is
+ *   part of, and whether a plan or a call computes it. The instruction set is chosen once, by the CPU and the
+ *   environment variable CCONV_ISA. No call changes the processor's rounding or its treatment of subnormal numbers. */
 #ifndef CCONV_H
 #define CCONV_H
 
 #include <stddef.h>
 #include <stdint.h>
 
+/* Of this header; cconv_version() is that of the core which runs. */
 #define CCONV_VERSION_MAJOR 0
 #define CCONV_VERSION_MINOR 1
 #define CCONV_VERSION_PATCH 0
@@ -78,28 +124,35 @@ typedef enum cconv_activation {
   CCONV_ACTIVATION_CLIP /* min(max(x, a), b) */
 } cconv_activation;
 
-/* What stands for input outside its bounds, see base/index_map.h. */
+/* What stands for input outside its bounds, at any distance: of a b c d */
 typedef enum cconv_padding_mode {
-  CCONV_PADDING_CONSTANT = 0, /* the params' padding_value */
-  CCONV_PADDING_REFLECT,      /* mirrored, the edge not repeated */
-  CCONV_PADDING_SYMMETRIC,    /* mirrored, the edge repeated */
-  CCONV_PADDING_REPLICATE,    /* the edge */
-  CCONV_PADDING_CIRCULAR      /* the other end */
+  CCONV_PADDING_CONSTANT = 0, /* k k (a b c d) k k, k being the params' padding_value */
+  CCONV_PADDING_REFLECT,      /* c b (a b c d) c b, mirrored, the edge not repeated */
+  CCONV_PADDING_SYMMETRIC,    /* b a (a b c d) d c, mirrored, the edge repeated */
+  CCONV_PADDING_REPLICATE,    /* a a (a b c d) d d, the edge */
+  CCONV_PADDING_CIRCULAR      /* c d (a b c d) a b, the other end */
 } cconv_padding_mode;
 
-/* How a convolution is computed. */
+/* How a convolution is computed. DIRECT sums the K products as the formula has them: exactly where the values are
+ * integers whose sums the dtype holds, else to within (K + 2) u sum |weight| |input|, u being the unit roundoff.
+ * WINOGRAD needs fewer multiplications, for FLOAT32 and FLOAT64, kernels of 3 x 3, strides and dilations of 1; its
+ * error is larger, and integers are not exact. */
 typedef enum cconv_algorithm {
   CCONV_ALGORITHM_AUTO = 0, /* what is fastest of the two, by shapes and parameters alone */
   CCONV_ALGORITHM_DIRECT,
   CCONV_ALGORITHM_WINOGRAD /* UNSUPPORTED where it cannot serve */
 } cconv_algorithm;
 
+/* What a window of a pooling or a filter becomes. */
 typedef enum cconv_pool_kind { CCONV_POOL_MAX = 0, CCONV_POOL_AVERAGE, CCONV_POOL_MIN, CCONV_POOL_LP } cconv_pool_kind;
 
 /* An array somebody else owns. Axes are always batch, channels, spatial (1 to 3 of them); strides
- * are signed bytes, so a channels-last or reversed array is a stride pattern, not another layout.
+ * are signed bytes, so a channels-last or reversed array is a stride pattern, not another layout:
+ * with C channels of H x W floats in the order (N, H, W, C), stride is {4 H W C, 4, 4 W C, 4 C}. An
+ * input may have strides of 0, which repeat its elements.
  * A weight is (out channels, in channels / groups, kernel...), a bias has rank 1. Elements are
- * native, and aligned to their size everywhere but in an input or a residual. */
+ * native, and aligned to their size everywhere but in an input or a residual. Batch and channels may
+ * be 0; data may then be NULL. */
 typedef struct cconv_tensor {
   uint32_t struct_size; /* sizeof(cconv_tensor) */
   int32_t dtype;        /* cconv_dtype */
@@ -109,8 +162,8 @@ typedef struct cconv_tensor {
   int64_t stride[CCONV_MAX_RANK];
 } cconv_tensor;
 
-/* Spatial entries are given for the tensors' spatial axes, first axis first; the rest is ignored.
- * A negative pad crops. */
+/* Of a convolution. Spatial entries are given for the tensors' spatial axes, first axis first; the rest is
+ * ignored. A negative pad crops. */
 typedef struct cconv_conv_params {
   uint32_t struct_size; /* sizeof(cconv_conv_params) */
   int32_t activation;   /* cconv_activation */
@@ -125,6 +178,7 @@ typedef struct cconv_conv_params {
   int64_t pad_after[CCONV_MAX_SPATIAL];
 } cconv_conv_params;
 
+/* Of a pooling; spatial entries are as in cconv_conv_params. */
 typedef struct cconv_pool_params {
   uint32_t struct_size;      /* sizeof(cconv_pool_params) */
   int32_t kind;              /* cconv_pool_kind */
@@ -179,11 +233,17 @@ typedef struct cconv_separable_params {
   int64_t pad_before[2];   /* 0 to kernel - 1 */
 } cconv_separable_params;
 
-/* How one call may run. parallel_for, where given, replaces OpenMP: it calls body(arg, part) once
- * for every part in [0, parts), in any order, together or one after the other, and returns when all
- * are done. poll, where given, is asked every 20 milliseconds or so, and at the next block of outputs: a
- * call ends with CCONV_CANCELLED when it answers with anything but 0. It is asked by the thread that
- * called, and under parallel_for by the one that has part 0. Results never depend on the number of threads. */
+/* How one call may run. A short call runs on the thread that called, whatever it may.
+ *
+ * parallel_for, where given, replaces OpenMP: it calls body(arg, part) once for every part in [0, parts), in any order,
+ * together or one after the other, and returns when all are done. There are at least 2 parts, and at most num_threads.
+ * A call may come to it several times, one after the other; calls of several threads with the same host, at once.
+ *
+ * poll, where given, is asked every 20 milliseconds or so, and at the next block of outputs: a call ends with
+ * CCONV_CANCELLED when it answers with anything but 0. It is asked by the thread that called, and under parallel_for by
+ * the one that has part 0.
+ *
+ * host is theirs. */
 typedef struct cconv_context {
   uint32_t struct_size; /* sizeof(cconv_context) */
   int32_t num_threads;  /* at least 1 */
@@ -192,7 +252,8 @@ typedef struct cconv_context {
   void *host;
 } cconv_context;
 
-/* Where a status came from, for the caller's message; optional wherever it is a parameter. */
+/* Where a status came from, for the caller's message; optional wherever it is a parameter. Set struct_size, or nothing
+ * is written; nothing is where the call succeeds. */
 typedef struct cconv_error {
   uint32_t struct_size; /* sizeof(cconv_error) */
   int32_t axis;         /* of the argument, -1 where none is meant */
@@ -203,7 +264,8 @@ typedef struct cconv_error {
 /* output[n, m, o] = activation(sum over c, k of weight[m, c, k] input[n, c, o s + k d - before]
  *                              + residual[n, m, o] + bias[m])
  *
- * c runs over the channels of m's group; input outside its bounds is as padding_mode says. bias, of the
+ * c runs over the channels of m's group; input outside its bounds is as padding_mode says. Along each spatial axis the
+ * output has floor((in + before + after - d (kernel - 1) - 1) / s) + 1 elements, at least 1. bias, of the
  * dtype of the arithmetic, and residual, of the output's shape and dtype, may be NULL. Integers have the
  * activations RELU and CLIP; of a padding value or a limit they take the whole part, or the dtype's own
  * limit for what lies beyond.
@@ -234,7 +296,7 @@ cconv_status cconv_conv_transpose(const cconv_conv_params *params, const cconv_t
                                   size_t bytes, cconv_error *error);
 
 /* Memory for a plan: allocate answers NULL when it has none, else memory aligned as malloc's; release gets
- * the same number of bytes back. */
+ * the same number of bytes back. The thread calls them that makes, or destroys, the plan. */
 typedef struct cconv_allocator {
   uint32_t struct_size; /* sizeof(cconv_allocator) */
   void *(*allocate)(void *host, size_t bytes);
@@ -252,10 +314,13 @@ typedef struct cconv_conv_tensors {
  * changes, so any number of threads may execute it at once, each with a workspace of its own.
  *
  * A plan is made for tensors: their dtypes, shapes and strides; no data of input, residual or output is
- * looked at. It owns the weights where weight->data is given, dense in the dtype of the arithmetic and prepared as the algorithm likes them, and
- * the bias where bias->data is: an execution then ignores its own. Where the data is NULL each
- * execution brings it. An execution may have any batch size, any strides and any number of threads; those
- * that the plan was made for are the fastest. Bit for bit the results are those of cconv_conv. */
+ * looked at. It owns the weights where weight->data is given, dense in the dtype of the arithmetic and
+ * prepared as the algorithm likes them, and the bias where bias->data is: an execution then ignores its own,
+ * which may be NULL. Where the data is NULL each execution brings it. An execution may have any batch size,
+ * any strides and any number of threads; those that the plan was made for are the fastest. Bit for bit the
+ * results are those of cconv_conv.
+ *
+ * Making one fails as cconv_conv does, or with NO_MEMORY; *plan is then as it was. */
 typedef struct cconv_plan cconv_plan;
 
 cconv_status cconv_conv_plan(const cconv_conv_params *params, const cconv_conv_tensors *tensors,
