@@ -46,8 +46,8 @@
  *
  *   Any number of threads may call any function at the same time, also with the same plan; each needs a workspace and
  *   an output of its own. A call itself runs on context.num_threads threads at most: OpenMP's, where the core was
- *   compiled with it, or those of context.parallel_for, else on one. In a forked child OpenMP's threads are gone, and calls run
- *   on one.
+ *   compiled with it, or those of context.parallel_for, else on one. In a forked child OpenMP's threads are gone, and
+ *   calls run on one.
  *
  * Reproducibility
  *
