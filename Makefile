@@ -69,13 +69,13 @@ asan: $(VENV)/.core $(VENV)/.test ## run the tests on a core with address and un
 		UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
 		$(BIN)/python -m pytest -s tests $(PYTEST_ARGS)
 
-# Whatever the compiler, the answer is the same to the last bit.
+# Whatever the compiler, and with OpenMP or without, the answer is the same to the last bit.
 embed: $(EMBED_COMPILERS:%=build/embed/%.txt) ## make one C file of the core and build a program with it, with gcc and with clang
 	@for text in $^; do cmp $$text $< || exit 1; done
 
 .PHONY: $(EMBED_COMPILERS:%=build/embed/%.txt)
 $(EMBED_COMPILERS:%=build/embed/%.txt): build/embed/%.txt: build/embed/cconv.c
-	$* $(EMBED_FLAGS) tests/embed/filter_image.c $< -lm -o build/embed/filter_image-$*
+	$* $(EMBED_FLAGS) $(if $(filter gcc,$*),-fopenmp) tests/embed/filter_image.c $< -lm -o build/embed/filter_image-$*
 	build/embed/filter_image-$* > $@
 
 build/embed/cconv.c: $(CORE_FILES)
@@ -86,7 +86,7 @@ clean: ## remove everything the other targets made
 	rm -rf $(VENV) build dist *.egg-info cconv/_build_config.py cconv/_core*.so cconv-demo.png
 	rm -rf cconv/include cconv/src cconv/lib
 	rm -rf .hypothesis .mypy_cache .pytest_cache .ruff_cache
-	find benchmarks cconv tests -name __pycache__ -prune -exec rm -rf {} +
+	find benchmarks cconv examples tests tools -name __pycache__ -prune -exec rm -rf {} +
 
 # Set-up, once each. An edit of a Python file needs nothing; one of the core's files builds it again.
 

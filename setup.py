@@ -161,11 +161,16 @@ class BuildCore(build_ext):
         return self.objects
 
     def build_library(self):
-        """The static library, of the objects that the extension is made of."""
+        """The static library, of the extension's objects; none where there is no archiver."""
         core = [name for name in self.objects if Path(name).stem != "_core"]
-        self.compiler.create_static_lib(core, "cconv", output_dir=self.build_temp)
-        name = self.compiler.library_filename("cconv")
-        self.library = Path(self.build_temp, name)
+        library = Path(self.build_temp, self.compiler.library_filename("cconv"))
+        library.unlink(missing_ok=True)  # an archiver keeps what an older one holds
+        try:
+            self.compiler.create_static_lib(core, "cconv", output_dir=self.build_temp)
+        except (CCompilerError, BaseError, subprocess.CalledProcessError, OSError) as error:
+            print(f"cconv: no static library for programs in C: {reason(error)}", file=sys.stderr)
+            return
+        self.library = library
         self.link_flags = [*self.openmp_libraries(), "-lm"]
 
     def openmp_libraries(self):

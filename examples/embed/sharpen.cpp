@@ -27,7 +27,7 @@ void *allocate(void *, size_t bytes) { return ::operator new(bytes, std::nothrow
 void release(void *, void *memory, size_t) { ::operator delete(memory); }
 
 // Every part on a thread of its own; a larger program would have a pool of threads.
-void parallel_for(void *, void (*body)(void *arg, int64_t part), void *arg, int64_t parts) {
+void parallel_for(void *, void (*body)(void *arg, int64_t part), void *arg, int64_t parts) noexcept {
   std::vector<std::thread> threads;
   for (int64_t part = 1; part < parts; part++)
     threads.emplace_back(body, arg, part);

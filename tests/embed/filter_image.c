@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * filter_image.c - cconv from C: one image through one layer, bias and ReLU included.
  *
- *   cc -O2 -Isrc_c/include -Isrc_c tests/embed/filter_image.c $(find src_c -name '*.c') -lm
+ *   cc -O2 $(python -m cconv config --cflags --sources) tests/embed/filter_image.c -lm
  *
  * Prints the output, a row on each line. */
 #include <stdio.h>

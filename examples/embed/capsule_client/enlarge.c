@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * enlarge.c - an extension module that uses the core which `import cconv` has loaded: every pixel becomes 2 x 2. */
 #include <Python.h>
+#include <string.h>
 
 #include "cconv_import.h"
 
