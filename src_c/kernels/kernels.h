@@ -298,12 +298,14 @@ typedef struct cc_winograd_input_job {
   int64_t plane, value_pitch; /* elements from f to f + 1, from tile to tile */
 } cc_winograd_input_job;
 
-/* weights[f][c][l] = (G g G')[f], g = taps[c], [3][3][VL]      c < channels; lanes are output channels */
+/* weights[i][j][c][l] = (G g G')(row + i, j), g = taps[c], [3][3][VL]      i < weight_rows, c < channels
+ *
+ * Lanes are output channels. */
 typedef struct cc_winograd_weight_job {
   const void *taps;
-  int64_t tap_pitch, channels; /* elements from channel to channel */
+  int64_t channels, row;
   void *weights;
-  int64_t plane, weight_pitch;
+  int64_t plane, weight_pitch; /* elements from j to j + 1, from channel to channel */
 } cc_winograd_weight_job;
 
 /* sums[t][j] (+)= sum over k of values[t][k] weights[k][j]      t < tiles, j < vectors VL
@@ -347,6 +349,7 @@ typedef struct cc_winograd_output_job {
 /* The transforms for tiles of m outputs a side. */
 typedef struct cc_winograd {
   int32_t m;
+  int32_t weight_rows; /* that one call makes */
   void (*input)(const cc_winograd_input_job *job);
   void (*weight)(const cc_winograd_weight_job *job);
   bool (*output)(const cc_winograd_output_job *job);

@@ -15,7 +15,7 @@ enum {
   MOST_BYTES = 4608 << 10,   /* of a thread's values and sums, however small the cache */
   SHARED_BYTES = 3072 << 10, /* of weights for each thread that one phase makes for the next */
   STORE_BYTES = 16 << 10,    /* of a slab on its way to the output */
-  PIECE = 32                 /* input channels times slices whose taps are turned into lanes at once */
+  PIECE = 32                 /* input channels times slices whose taps are read at once */
 };
 
 static const cc_winograd *kernels_for(const cc_conv *conv) {
@@ -48,7 +48,10 @@ static void measure(const cc_conv *conv, cc_conv_winograd *w) {
   const int64_t vector = conv->kernels->vector_length;
   *w = (cc_conv_winograd){.kernels = kernels_for(conv)};
   const int64_t m = w->kernels->m, es = conv->element;
-  w->planes_f = (m + 2) * (m + 2);
+  w->side = m + 2;
+  w->planes_f = w->side * w->side;
+  w->planes_made = w->kernels->weight_rows * w->side;
+  w->keeps_taps = w->planes_made < w->planes_f;
   w->slices = shape->axis[0].kernel;
   w->shares = shape->axis[0].stride == 1 && shape->axis[0].dilation == 1;
   w->terms = shape->ic * w->slices;
@@ -93,8 +96,13 @@ static void choose_blocks(const cc_conv *conv, int64_t threads, bool kept, cc_co
       shape->n * shape->groups * w->blocks.slice_count * w->blocks.count[0] * w->blocks.count[1] * w->blocks.runs;
 }
 
-/* Bytes of the scratch that making weights takes: taps of a vector of output channels, as rows and as lanes. */
+/* Bytes of the scratch that making weights takes: taps as lanes, and those of one vector of channels as rows. */
 static int64_t taps_bytes(const cc_conv_winograd *w, const cc_conv *conv) {
+  const int64_t chunk = cc_min(w->chunk_terms, conv->shape.ic), vector = conv->kernels->vector_length;
+  return cc_lines((w->keeps_taps ? chunk * w->width : w->piece * vector) * 9 * conv->element);
+}
+
+static int64_t rows_bytes(const cc_conv_winograd *w, const cc_conv *conv) {
   return cc_lines(w->piece * w->slices * 9 * conv->kernels->vector_length * conv->element);
 }
 
@@ -129,22 +137,22 @@ static void lay_out(const cc_conv *conv, cc_conv_winograd *w, bool makes) {
   w->panel_pitch = cc_odd_lines(rows * columns, es);
   w->store_rows = w->merges ? cc_max(1, cc_min(size[0], STORE_BYTES / (vector * m * width * es))) : 1;
   w->slab_pitch = cc_odd_lines(w->store_rows * m * width + vector, es);
-  const int64_t taps = taps_bytes(w, conv), chunk = cc_min(w->chunk_terms, shape->ic);
-  const int64_t panel =
-      cc_max(w->gathers ? 0 : cc_lines(w->panel_pitch * vector * es), makes && !conv->weight.in_place ? taps : 0);
+  const int64_t chunk = cc_min(w->chunk_terms, shape->ic);
+  const int64_t panel = cc_max(w->gathers ? 0 : cc_lines(w->panel_pitch * vector * es),
+                               makes && !conv->weight.in_place ? rows_bytes(w, conv) : 0);
   int64_t at = cc_lines(w->planes_f * w->value_plane * es);
   w->sums_at = at;
   at += cc_lines(w->planes_f * w->sum_plane * es);
   w->chunk_at = at;
   at += cc_lines(CC_PRODUCT_TILES * w->width * es);
   w->made_at = at;
-  at += makes && !w->shared ? cc_lines(w->planes_f * cc_odd_lines(chunk * w->width, es) * es) : 0;
+  at += makes && !w->shared ? cc_lines(w->planes_made * cc_odd_lines(chunk * w->width, es) * es) : 0;
   w->lanes_at = at;
   at += cc_lines(rows * w->lane_pitch * es);
   w->outputs_at = at;
   at += cc_lines((m * size[1] * m + vector) * vector * es) + cc_lines(size[1] * (int64_t)sizeof(uint32_t));
   w->taps_at = at;
-  at += makes ? taps : 0;
+  at += makes ? taps_bytes(w, conv) : 0;
   w->panel_at = at;
   at += panel;
   w->slab_at = at;
@@ -183,12 +191,30 @@ static int64_t weights_at(const cc_conv_winograd *w, int64_t index) {
   return index * w->planes_f * w->weight_plane * w->conv->element;
 }
 
+static cc_terms terms_of(const cc_conv_winograd *w, int64_t chunk) {
+  const int64_t ic = w->conv->shape.ic, slice = chunk / w->chunks_a_slice;
+  const int64_t of_slice = chunk % w->chunks_a_slice, c = of_slice * w->chunk_terms;
+  return (cc_terms){
+      .slice = slice, .chunk = of_slice, .from = slice * ic + c, .end = slice * ic + cc_min(ic, c + w->chunk_terms)};
+}
+
+/* All weights of block b of group g's output channels, [f][term][width]. taps and panel: scratch. */
+static void make(const cc_conv_winograd *w, int64_t g, int64_t b, char *taps, char *panel, char *target) {
+  const int64_t es = w->conv->element, vector = w->conv->kernels->vector_length;
+  const int64_t vectors = cc_part(w->vectors, b + 1, w->channel_blocks) - cc_part(w->vectors, b, w->channel_blocks);
+  for (int64_t i = 0; i < w->chunks; i++) {
+    const cc_terms k = terms_of(w, i);
+    for (int64_t row = 0; row < w->side; row += w->kernels->weight_rows)
+      cconv_winograd_make(w, g, b, &k, row, w->weight_plane, taps, panel,
+                          target + (row * w->side * w->weight_plane + k.from * vectors * vector) * es);
+  }
+}
+
 static void pack(const cc_conv *conv, const cc_conv_work *work, char *weights) {
   cc_conv_winograd w = *(const cc_conv_winograd *)(const void *)work->state;
   w.conv = conv;
   for (int64_t i = 0; i < conv->shape.groups * w.channel_blocks; i++)
-    cconv_winograd_make(&w, i / w.channel_blocks, i % w.channel_blocks, 0, w.terms, w.weight_plane,
-                        weights + w.weights_bytes, NULL, weights + weights_at(&w, i));
+    make(&w, i / w.channel_blocks, i % w.channel_blocks, weights + w.weights_bytes, NULL, weights + weights_at(&w, i));
 }
 
 /* The first phase of a run whose weights nobody keeps. */
@@ -196,21 +222,8 @@ static void make_unit(void *arg, int64_t unit, bool first, int64_t part) {
   const cc_conv_winograd *w = arg;
   char *scratch = w->workspace + part * w->thread_bytes;
   (void)first;
-  cconv_winograd_make(w, unit / w->channel_blocks, unit % w->channel_blocks, 0, w->terms, w->weight_plane,
-                      scratch + w->taps_at, scratch + w->panel_at,
-                      w->workspace - cc_lines(w->weights_bytes) + weights_at(w, unit));
-}
-
-/* Terms [from, end) of a sum: of one slice, and of its chunks one. */
-typedef struct terms {
-  int64_t slice, chunk, from, end;
-} terms;
-
-static terms terms_of(const cc_conv_winograd *w, int64_t chunk) {
-  const int64_t ic = w->conv->shape.ic, slice = chunk / w->chunks_a_slice;
-  const int64_t of_slice = chunk % w->chunks_a_slice, c = of_slice * w->chunk_terms;
-  return (terms){
-      .slice = slice, .chunk = of_slice, .from = slice * ic + c, .end = slice * ic + cc_min(ic, c + w->chunk_terms)};
+  make(w, unit / w->channel_blocks, unit % w->channel_blocks, scratch + w->taps_at, scratch + w->panel_at,
+       w->workspace - cc_lines(w->weights_bytes) + weights_at(w, unit));
 }
 
 /* What comes after these products: its weights, then its values, in pieces of what one kernel fetches. */
@@ -234,13 +247,13 @@ static const char *next_piece(upcoming *u, int64_t bytes, const char *otherwise)
 }
 
 /* Where values of a chunk's terms begin, in elements: the first slice out sees the slices from its own tap on. */
-static int64_t values_at(const cc_conv_winograd *w, const cc_tile_block *block, int64_t f, const terms *k) {
+static int64_t values_at(const cc_conv_winograd *w, const cc_tile_block *block, int64_t f, const cc_terms *k) {
   return f * w->value_plane + k->chunk * w->value_chunk + k->slice * cc_tiles_a_slice(block) * w->value_pitch;
 }
 
 /* Products of one f and chunk for all tiles: groups of nearly equal size, so that none is small. `values` are at
  * values_at(), and `then` those that are multiplied next. */
-static void multiply(const cc_conv_winograd *w, const cc_tile_block *block, int64_t f, const terms *k, int64_t width,
+static void multiply(const cc_conv_winograd *w, const cc_tile_block *block, int64_t f, const cc_terms *k, int64_t width,
                      const char *weights, int64_t values, int64_t then, char *scratch) {
   const int64_t es = w->conv->element, count = k->end - k->from;
   const cc_winograd_products *products = &w->conv->kernels->products[width / w->conv->kernels->vector_length - 1];
@@ -276,20 +289,22 @@ static void sum_block(const cc_conv_winograd *w, const cc_tile_block *block, int
     for (int64_t f = 0; f < w->planes_f; f++)
       for (int64_t i = 0; i < w->chunks; i++) { /* inside, for its sums stay in the level 1 cache */
         const bool last = i + 1 == w->chunks;
-        const terms k = terms_of(w, i), next = terms_of(w, last ? 0 : i + 1);
+        const cc_terms k = terms_of(w, i), next = terms_of(w, last ? 0 : i + 1);
         multiply(w, block, f, &k, width, weights + (f * w->weight_plane + k.from * width) * es,
                  values_at(w, block, f, &k), values_at(w, block, f + last, &next), scratch);
       }
     return;
   }
   for (int64_t i = 0; i < w->chunks; i++) {
-    const terms k = terms_of(w, i);
+    const cc_terms k = terms_of(w, i);
     const int64_t plane = cc_odd_lines((k.end - k.from) * width, es);
-    cconv_winograd_make(w, block->g, b, k.from, k.end, plane, scratch + w->taps_at, scratch + w->panel_at,
-                        scratch + w->made_at);
-    for (int64_t f = 0; f < w->planes_f; f++)
-      multiply(w, block, f, &k, width, scratch + w->made_at + f * plane * es, values_at(w, block, f, &k),
-               values_at(w, block, f + 1, &k), scratch);
+    for (int64_t f = 0; f < w->planes_f; f++) {
+      if (f % w->planes_made == 0)
+        cconv_winograd_make(w, block->g, b, &k, f / w->side, plane, scratch + w->taps_at, scratch + w->panel_at,
+                            scratch + w->made_at);
+      multiply(w, block, f, &k, width, scratch + w->made_at + f % w->planes_made * plane * es,
+               values_at(w, block, f, &k), values_at(w, block, f + 1, &k), scratch);
+    }
   }
 }
 

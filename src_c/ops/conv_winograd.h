@@ -14,8 +14,9 @@
  *   values   [f][chunk of a slice][slice in][tile][term] of a block of tiles, all channels in
  *   sums     [f][slice out][tile][width] of one block of channels out
  *   chunk    [tile][width] of one register tile
- *   made     [f][term][width]: weights of one chunk and block of channels, where nobody keeps them
- *   lanes    of inputs, of outputs, of taps; panel and slab: rows of inputs or taps, and of outputs
+ *   made     [f][term][width]: weights of one chunk, block of channels and some rows of f, where nobody keeps them
+ *   taps     [term][9][lane]: of one chunk and block of channels if its weights are made in several times
+ *   lanes    of inputs and of outputs; panel and slab: rows of inputs or taps, and of outputs
  *   patch    for a tile that is summed directly: halo, slab, weights, offsets
  * Each plane and row is an odd number of cache lines, lest many of them share the cache's sets. */
 typedef struct cc_conv_winograd {
@@ -25,10 +26,11 @@ typedef struct cc_conv_winograd {
   const cc_winograd *kernels;
   cc_tile_blocks blocks;
   cc_blocks patch;
-  int64_t planes_f; /* products of a tile: a a */
+  int64_t side, planes_f; /* of a tile in the domain: a, and its products a a */
+  int64_t planes_made;    /* of weights at once */
   int64_t tiles[2], slices, terms;
   int64_t chunk_terms, chunks_a_slice, chunks; /* of a sum; no chunk is of two slices */
-  int64_t piece;                               /* input channels whose taps are at hand at once */
+  int64_t piece;                               /* input channels whose taps are read at once */
   int64_t vectors, channel_blocks, width;      /* of output channels; elements of the widest block */
   int64_t lane_pitch, value_pitch, value_chunk, value_plane, sum_pitch, sum_plane, weight_plane, panel_pitch,
       slab_pitch;     /* elements */
@@ -39,6 +41,7 @@ typedef struct cc_conv_winograd {
   int64_t weights_bytes; /* of all groups */
   bool shared;           /* the first phase of a run makes all weights, in the workspace */
   bool gathers;          /* lanes are read from the input where it is, not from a packed panel */
+  bool keeps_taps;       /* of a chunk, for weights are made some rows at a time */
   bool shares;           /* output slices next to each other look at the same input slices */
   bool merges;           /* rows of output follow each other in memory */
 } cc_conv_winograd;
@@ -53,10 +56,15 @@ typedef struct cc_tile_block {
 
 static inline int64_t cc_tiles_a_slice(const cc_tile_block *block) { return block->size[0] * block->size[1]; }
 
-/* Weights in the domain for block b of group g's output channels and terms [from, end): [f][term][width], planes
- * `plane` elements apart. taps and panel: scratch of a thread's or a plan's. */
-void cconv_winograd_make(const cc_conv_winograd *w, int64_t g, int64_t b, int64_t from, int64_t end, int64_t plane,
-                         char *taps, char *panel, char *target);
+/* Terms [from, end) of a sum: of one slice, and of its chunks one. */
+typedef struct cc_terms {
+  int64_t slice, chunk, from, end;
+} cc_terms;
+
+/* Weights in the domain for these terms and block b of group g's output channels, [f][term][width], planes `plane`
+ * elements apart: the weight_rows rows from `row` on. Row 0 is made first, for it leaves taps in `taps`; panel: scratch. */
+void cconv_winograd_make(const cc_conv_winograd *w, int64_t g, int64_t b, const cc_terms *terms, int64_t row,
+                         int64_t plane, char *taps, char *panel, char *target);
 
 /* Values in the domain of a block of tiles, from the input to a thread's scratch. */
 void cconv_winograd_values(const cc_conv_winograd *w, const cc_tile_block *block, char *scratch);

@@ -8,36 +8,45 @@
 
 #include "ops/conv_winograd.h"
 
-void cconv_winograd_make(const cc_conv_winograd *w, int64_t g, int64_t b, int64_t from, int64_t end, int64_t plane,
-                         char *taps, char *panel, char *target) {
+/* Taps of some output channels and of n input channels of a slice, from channel c on, as lanes: [channel][9][VL]. */
+static void lanes_of_taps(const cc_conv_winograd *w, int64_t g, int64_t oc, int64_t slice, int64_t c, int64_t n,
+                          char *lanes, char *panel) {
   const cc_conv *conv = w->conv;
-  const cc_kernels *kernels = conv->kernels;
-  const int64_t es = conv->element, vector = kernels->vector_length, ic = conv->shape.ic, kernel = 9 * w->slices;
+  const int64_t es = conv->element, vector = conv->kernels->vector_length, kernel = 9 * w->slices;
+  const int64_t rows = cc_min(vector, conv->shape.oc - oc);
+  const cc_chunk chunk = {.channel = c, .channels = n, .taps = {w->slices, 3, 3}, .terms = n * kernel};
+  const cc_rows from = cconv_conv_weights(conv, g, oc, rows, &chunk, panel);
+  const int64_t joined = w->slices == 1 ? n : 1; /* kernels that follow each other */
+  conv->kernels->lanes(&(cc_lanes_job){.x = from.data + slice * 9 * es,
+                                       .channels = rows,
+                                       .channel_stride = from.pitch * es,
+                                       .stride = {kernel * es, es},
+                                       .high = {n / joined, 9 * joined},
+                                       .used = {n / joined, 9 * joined},
+                                       .size = {n / joined, 9 * joined},
+                                       .lanes = lanes,
+                                       .pitch = 9 * vector});
+}
+
+void cconv_winograd_make(const cc_conv_winograd *w, int64_t g, int64_t b, const cc_terms *terms, int64_t row,
+                         int64_t plane, char *taps, char *panel, char *target) {
+  const int64_t es = w->conv->element, vector = w->conv->kernels->vector_length, count = terms->end - terms->from;
   const int64_t first = cc_part(w->vectors, b, w->channel_blocks);
-  const int64_t vectors = cc_part(w->vectors, b + 1, w->channel_blocks) - first, width = vectors * vector;
-  for (int64_t v = 0; v < vectors; v++) {
-    const int64_t oc = (first + v) * vector, rows = cc_min(vector, conv->shape.oc - oc);
-    for (int64_t k = from, n; k < end; k += n) { /* one slice's channels at a time */
-      const int64_t slice = k / ic, c = k % ic;
-      n = cc_min(cc_min(w->piece, ic - c), end - k);
-      const cc_chunk chunk = {.channel = c, .channels = n, .taps = {w->slices, 3, 3}, .terms = n * kernel};
-      const cc_rows from_rows = cconv_conv_weights(conv, g, oc, rows, &chunk, panel);
-      kernels->lanes(&(cc_lanes_job){.x = from_rows.data,
-                                     .channels = rows,
-                                     .channel_stride = from_rows.pitch * es,
-                                     .stride = {0, es},
-                                     .high = {1, n * kernel},
-                                     .used = {1, n * kernel},
-                                     .size = {1, n * kernel},
-                                     .lanes = taps});
-      w->kernels->weight(&(cc_winograd_weight_job){.taps = taps + slice * 9 * vector * es,
-                                                   .tap_pitch = kernel * vector,
+  const int64_t vectors = cc_part(w->vectors, b + 1, w->channel_blocks) - first;
+  for (int64_t v = 0; v < vectors; v++)
+    for (int64_t k = 0, n; k < count; k += n) {
+      n = cc_min(w->piece, count - k);
+      char *lanes = taps + (w->keeps_taps ? v * count + k : 0) * 9 * vector * es;
+      if (row == 0)
+        lanes_of_taps(w, g, (first + v) * vector, terms->slice, terms->from - terms->slice * w->conv->shape.ic + k, n,
+                      lanes, panel);
+      w->kernels->weight(&(cc_winograd_weight_job){.taps = lanes,
                                                    .channels = n,
-                                                   .weights = target + ((k - from) * width + v * vector) * es,
+                                                   .row = row,
+                                                   .weights = target + (k * vectors + v) * vector * es,
                                                    .plane = plane,
-                                                   .weight_pitch = width});
+                                                   .weight_pitch = vectors * vector});
     }
-  }
 }
 
 /* The part of the input that a block of tiles looks at, along the last two axes. */

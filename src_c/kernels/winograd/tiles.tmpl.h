@@ -113,31 +113,45 @@ static void CC_W(input)(const cc_winograd_input_job *job) {
                       values + t * job->value_pitch, job->plane, job->value_pitch);
 }
 
-static void CC_W(weight)(const cc_winograd_weight_job *job) {
+/* Rows of weights made at once: so few planes that they stay in the level 2 cache, with all else. */
+enum { CC_W(WEIGHT_ROWS) = M == 2 ? 4 : 2 };
+
+CC_ALWAYS_INLINE void CC_W(weight_rows)(const cc_winograd_weight_job *job, int row) {
+  enum { ROWS = CC_W(WEIGHT_ROWS) };
   for (int64_t c = 0; c < job->channels; c++) {
-    const T *taps = (const T *)job->taps + c * job->tap_pitch;
+    const T *taps = (const T *)job->taps + c * 9 * VL;
     T *to = (T *)job->weights + c * job->weight_pitch;
-    V g[A][3];
+    V g[ROWS][3], o[A];
     CC_UNROLL
     for (int j = 0; j < 3; j++) {
-      V column[3], o[A];
+      V column[3];
       CC_UNROLL
       for (int i = 0; i < 3; i++)
         column[i] = v_load(taps + (i * 3 + j) * VL);
       CC_W(of_taps)(column, o);
       CC_UNROLL
-      for (int i = 0; i < A; i++)
-        g[i][j] = o[i];
+      for (int i = 0; i < ROWS; i++)
+        g[i][j] = o[row + i];
     }
     CC_UNROLL
-    for (int i = 0; i < A; i++) {
-      V o[A];
+    for (int i = 0; i < ROWS; i++) {
       CC_W(of_taps)(g[i], o);
       CC_UNROLL
       for (int j = 0; j < A; j++)
         v_store(to + (i * A + j) * job->plane, o[j]);
     }
   }
+}
+
+static void CC_W(weight)(const cc_winograd_weight_job *job) {
+  if (job->row == 0)
+    CC_W(weight_rows)(job, 0);
+#if M == 4
+  else if (job->row == 2)
+    CC_W(weight_rows)(job, 2);
+  else
+    CC_W(weight_rows)(job, 4);
+#endif
 }
 
 /* Mark the outputs that are not finite. */
