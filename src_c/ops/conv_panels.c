@@ -4,7 +4,8 @@
  * Law: what each tile of positions looks at is gathered once into a panel, from the input itself, and read for
  * every channel: in whole lines, in the order of memory, and without the garbage between the rows of a halo. Where
  * windows overlap it does not pay: taps that share their lines are in the nearest cache anyway. Positions of an
- * image count through, row after row. Units are as in conv_direct.c, and so is every sum. */
+ * image count through, row after row. A unit is one run of panels, and one run of the channels; sums are those of
+ * conv_direct.c, term by term. */
 #include "base/checked.h"
 #include "base/layout.h"
 #include "choose/tiles.h"
@@ -13,7 +14,9 @@
 enum {
   LEAST_BYTES = 192,     /* of a panel's row, where inputs follow each other */
   LEAST_CHANNELS = 24,   /* that pay for a panel, each of them a little */
-  UNITS_A_THREAD = 4,    /* so that dealing them out leaves no thread idle for long */
+  GATHER = 16,           /* instructions that take as long as gathering a vector from afar, as in choose/tiles.c */
+  MOST_CUTS = 16,        /* numbers of blocks looked at, */
+  WORTH = 32,            /* where one saves more than such a part over the last: larger blocks are easier to read */
   MOST_POSITIONS = 1024, /* of a block */
   MOST_TERMS = 1 << 24   /* so that no size below overflows */
 };
@@ -23,12 +26,14 @@ typedef struct panels {
   const cc_conv *conv;
   cc_blocks blocks;
   int64_t positions, columns, blocks_an_image; /* of an image: outputs, panels, runs of panels */
+  int64_t runs;                                /* of channels, each with panels of its own */
   bool adjacent;                               /* outputs follow each other in memory, row after row */
   int64_t width, pitch;                        /* of a panel; elements from one to the next */
   int64_t tiles, rows;                         /* of channels in a group, as in conv_direct.c */
   int64_t units, parts;
   int64_t offsets_bytes, runs_at, slab_at, weights_at, thread_bytes; /* panels are first */
   char *workspace;
+  cc_run *run;
 } panels;
 
 _Static_assert(sizeof(panels) <= CC_WORK_STATE, "a driver's struct must fit");
@@ -50,6 +55,39 @@ static bool is_adjacent(const cc_axis axis[3], const cc_view *view) {
     if (!cc_mul(bytes, axis[a].out, &bytes) || (axis[a - 1].out > 1 && view->stride[CC_DEPTH + a - 1] != bytes))
       return false;
   return true;
+}
+
+/* The time of a unit of so many positions, in instructions for each term. */
+static int64_t unit_time(const panels *d, const cc_conv *conv, int64_t runs, int64_t positions) {
+  const int64_t vectors = cc_ceil_div(positions, conv->kernels->vector_length), tiles = cc_ceil_div(d->tiles, runs);
+  const int64_t rows = cc_min(conv->shape.oc, tiles * d->rows);
+  return cconv_tiles_cost(conv->kernels, rows, tiles, vectors, true) + GATHER * vectors;
+}
+
+/* The time of the first thread, which has the most: for each run of channels blocks come in order of their size. */
+static int64_t longest_time(const panels *d, const cc_conv *conv, int64_t threads, int64_t blocks, int64_t runs) {
+  const int64_t units = cc_ceil_div(conv->shape.n * conv->shape.groups * blocks * runs, threads);
+  const int64_t all = units / blocks, more = units % blocks, size = d->columns / blocks, larger = d->columns % blocks;
+  const int64_t last = cc_part(d->columns, blocks - 1, blocks) * d->width;
+  const int64_t large = larger ? unit_time(d, conv, runs, (size + 1) * d->width) : 0;
+  const int64_t small = blocks - 1 > larger ? unit_time(d, conv, runs, size * d->width) : 0;
+  return (all * larger + cc_min(more, larger)) * large +
+         (all * cc_max(0, blocks - 1 - larger) + cc_max(0, more - larger)) * small +
+         all * unit_time(d, conv, runs, d->positions - last);
+}
+
+/* Cut an image into blocks, at least so many, and the channels into runs, so that no thread waits for others long. */
+static void cut(panels *d, const cc_conv *conv, int64_t threads, int64_t fewest) {
+  int64_t least = INT64_MAX;
+  for (int64_t runs = 1; runs <= cc_min(threads, d->tiles); runs += cc_max(1, threads - 1))
+    for (int64_t i = 0; i < cc_min(threads, MOST_CUTS) && fewest + i <= d->columns; i++) {
+      const int64_t time = longest_time(d, conv, threads, fewest + i, runs);
+      if (time < least - least / WORTH) {
+        least = time;
+        d->blocks_an_image = fewest + i;
+        d->runs = runs;
+      }
+    }
 }
 
 bool cconv_conv_panels_prepare(const cc_conv *conv, int64_t threads, cc_conv_work *work) {
@@ -90,10 +128,8 @@ bool cconv_conv_panels_prepare(const cc_conv *conv, int64_t threads, cc_conv_wor
     return false;
   const double operations = cconv_conv_operations(conv);
   threads = cconv_operation_parts(threads, threads, operations);
-  /* Two panels at least, so that a tile of weights is read twice. */
-  const int64_t wanted = threads == 1 ? 1 : cc_ceil_div(UNITS_A_THREAD * threads, images * d->tiles);
-  d->blocks_an_image = cc_max(cc_ceil_div(d->columns, most), cc_min(wanted, cc_max(1, d->columns / 2)));
-  d->units = images * d->blocks_an_image * d->tiles;
+  cut(d, conv, threads, cc_ceil_div(d->columns, most));
+  d->units = images * d->blocks_an_image * d->runs;
   d->parts = cconv_operation_parts(threads, d->units, operations);
   const int64_t largest = cc_ceil_div(d->columns, d->blocks_an_image);
   d->blocks = (cc_blocks){.count = {1, 1, d->blocks_an_image}, .out = {1, 1, largest * d->width}, .chunks = 1};
@@ -174,20 +210,12 @@ static void store(const panels *d, int64_t n, int64_t first, int64_t rows, int64
   }
 }
 
-/* All positions of a block for one tile of channels. */
-static void run_unit(void *arg, int64_t unit, bool first_unit, int64_t part) {
-  const panels *d = arg;
+/* The sums of tile t of group g's channels at outputs [from, end) of image n, whose panels are in the scratch. */
+static void run_tile(const panels *d, int64_t n, int64_t g, int64_t t, int64_t from, int64_t end, char *scratch) {
   const cc_conv *conv = d->conv;
   const cc_conv_shape *shape = &conv->shape;
   const cc_kernels *kernels = conv->kernels;
   const int64_t es = conv->element, vl = kernels->vector_length;
-  const int64_t t = unit % d->tiles, place = unit / d->tiles, image = place / d->blocks_an_image;
-  const int64_t n = image / shape->groups, g = image % shape->groups, block = place % d->blocks_an_image;
-  const int64_t from = cc_part(d->columns, block, d->blocks_an_image) * d->width;
-  const int64_t end = cc_min(d->positions, cc_part(d->columns, block + 1, d->blocks_an_image) * d->width);
-  char *scratch = d->workspace + d->offsets_bytes + part * d->thread_bytes, *slab = scratch + d->slab_at;
-  if (first_unit || t == 0) /* else the unit before left this block's panels in the scratch */
-    gather(d, n, g, from, end, scratch);
   const int64_t oc = cc_part(shape->oc, t, d->tiles), mr = cc_part(shape->oc, t + 1, d->tiles) - oc;
   const cc_chunk chunk = {.channels = shape->ic,
                           .taps = {shape->axis[0].kernel, shape->axis[1].kernel, shape->axis[2].kernel},
@@ -198,7 +226,7 @@ static void run_unit(void *arg, int64_t unit, bool first_unit, int64_t part) {
                            .step = w.pitch,
                            .off = (const int32_t *)(const void *)d->workspace,
                            .pitch = d->width,
-                           .slab = slab,
+                           .slab = scratch + d->slab_at,
                            .fresh = true};
   for (int64_t p = from, size; p < end; p += size) {
     const int64_t column = (p - from) / d->width, lane = (p - from) % d->width;
@@ -208,14 +236,31 @@ static void run_unit(void *arg, int64_t unit, bool first_unit, int64_t part) {
     job.lds = tile->nv * vl;
     tile->panel(&job);
     size = cc_min(job.lds, left);
-    store(d, n, g * shape->oc + oc, mr, p, p + size, slab, job.lds);
+    store(d, n, g * shape->oc + oc, mr, p, p + size, job.slab, job.lds);
   }
+}
+
+/* One block of positions for one run of channels. */
+static void run_unit(void *arg, int64_t unit, bool first_unit, int64_t part) {
+  const panels *d = arg;
+  const int64_t block = unit % d->blocks_an_image, place = unit / d->blocks_an_image;
+  const int64_t run = place % d->runs, image = place / d->runs;
+  const int64_t n = image / d->conv->shape.groups, g = image % d->conv->shape.groups;
+  const int64_t from = cc_part(d->columns, block, d->blocks_an_image) * d->width;
+  const int64_t end = cc_min(d->positions, cc_part(d->columns, block + 1, d->blocks_an_image) * d->width);
+  char *scratch = d->workspace + d->offsets_bytes + part * d->thread_bytes;
+  if (first_unit || run == 0 || d->blocks_an_image > 1) /* else the unit before left these panels in the scratch */
+    gather(d, n, g, from, end, scratch);
+  const int64_t tile_end = cc_part(d->tiles, run + 1, d->runs);
+  for (int64_t t = cc_part(d->tiles, run, d->runs); t < tile_end && !cconv_run_stopped(d->run, part); t++)
+    run_tile(d, n, g, t, from, end, scratch);
 }
 
 static cconv_status run(const cc_conv *conv, const cc_conv_work *work, cc_run *run, char *workspace) {
   panels d = *(const panels *)(const void *)work->state;
   d.conv = conv;
   d.workspace = workspace;
+  d.run = run;
   for (int64_t k = 0; k < conv->shape.reduction; k++)
     ((int32_t *)(void *)workspace)[k] = (int32_t)k;
   return cconv_parallel(run, run_unit, &d, d.units, d.parts);
