@@ -15,7 +15,7 @@ enum {
   MOST_LINE = 1 << 9,    /* places that the choice of tiles tells apart */
   PIECE_BYTES = 1 << 17, /* of weights, between layout and use */
   STORE_PLACES = 64,     /* turned at a time */
-  UNITS_A_THREAD = 4     /* so that dealing them out leaves no thread idle for long */
+  UNITS_A_THREAD = 2     /* so that dealing them out leaves no thread idle for long; each lays out its weights anew */
 };
 
 /* Places that follow each other in the halo, where windows are single inputs. */
