@@ -35,6 +35,15 @@ SHAPES: list[tuple[tuple[int, ...], int, tuple[int, ...], dict[str, Any]]] = [
     # more terms than a piece of a panel holds, more rows than a block
     ((900, 6, 6), 40, (3, 3), {"padding": 1}),
     ((40, 3, 700), 50, (1, 3), {}),
+    # small planes, whose channels fill the lanes: strided, cropped, in groups, deep
+    ((32, 17, 13), 64, (1, 7), {"padding": (0, 3)}),
+    ((64, 14, 13), 64, (3, 3), {"stride": 2, "padding": 1, "groups": 2}),
+    ((96, 9, 8), 96, (3, 2), {"padding": ((-1, 1), (2, -2))}),
+    ((40, 7, 7), 48, (3, 3), {"padding": 1, "padding_mode": "reflect"}),
+    ((24, 3, 7, 5), 32, (3, 3, 3), {"padding": 1}),
+    # one place: panels by the piece
+    ((500, 1, 1), 20, (1, 1), {}),
+    ((300, 1, 1), 300, (1, 1), {}),
     # groups that share a copy
     ((64, 14, 14), 64, (3, 3), {"padding": 1, "groups": 4}),
     ((64, 14, 14), 128, (1, 1), {"groups": 2}),

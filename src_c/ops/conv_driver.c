@@ -2,6 +2,7 @@
  * conv_driver.c - which driver runs, and what all of them do to a block. */
 #include "ops/conv_driver.h"
 
+#include "base/checked.h"
 #include "base/compiler.h"
 
 #define CC_CONV_DRIVER(name) extern const cc_conv_driver CC_PASTE(cconv_conv_, name);
@@ -43,6 +44,14 @@ bool cconv_conv_stays_inside(const cc_conv *conv) {
         (axis->out - 1) * axis->stride + (axis->kernel - 1) * axis->dilation - axis->before >= axis->end)
       return false;
   }
+  return true;
+}
+
+bool cconv_conv_is_adjacent(const cc_axis axis[3], const cc_view *view) {
+  int64_t bytes = view->stride[CC_WIDTH];
+  for (int a = CCONV_MAX_SPATIAL - 1; a > 0; a--)
+    if (!cc_mul(bytes, axis[a].out, &bytes) || (axis[a - 1].out > 1 && view->stride[CC_DEPTH + a - 1] != bytes))
+      return false;
   return true;
 }
 

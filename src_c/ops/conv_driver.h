@@ -45,6 +45,8 @@ bool cconv_conv_is_direct(const cc_conv *conv);
  * out, with its run and describe as work->driver. Strides and threads may decide, for no bit depends on it. */
 extern const cc_conv_driver cconv_conv_channels, cconv_conv_panels;
 bool cconv_conv_channels_prepare(const cc_conv *conv, int64_t threads, cc_conv_work *work);
+/* The same for planes, where it takes less than `time`, in instructions for each term of an image and group. */
+bool cconv_conv_planes_prepare(const cc_conv *conv, int64_t threads, int64_t time, cc_conv_work *work);
 bool cconv_conv_panels_prepare(const cc_conv *conv, int64_t threads, cc_conv_work *work);
 
 /* Twice the multiply-adds of the whole convolution. */
@@ -53,6 +55,9 @@ double cconv_conv_operations(const cc_conv *conv);
 /* Do all windows see elements of the input and nothing else? Pads do not say: those of a transposed convolution's
  * phases are the windows' own, and `after` is not looked at. */
 bool cconv_conv_stays_inside(const cc_conv *conv);
+
+/* Does the next row of outputs begin where one ends? A phase has fewer than its view, further apart. */
+bool cconv_conv_is_adjacent(const cc_axis axis[3], const cc_view *view);
 
 /* Bytes of a convolution's weights, dense in the dtype of the arithmetic. */
 int64_t cconv_conv_dense_bytes(const cc_conv *conv);

@@ -48,15 +48,6 @@ static bool has_lone_windows(const cc_conv *conv) {
   return true;
 }
 
-/* Does the next row of outputs begin where one ends? A phase has fewer than its view, further apart. */
-static bool is_adjacent(const cc_axis axis[3], const cc_view *view) {
-  int64_t bytes = view->stride[CC_WIDTH];
-  for (int a = CCONV_MAX_SPATIAL - 1; a > 0; a--)
-    if (!cc_mul(bytes, axis[a].out, &bytes) || (axis[a - 1].out > 1 && view->stride[CC_DEPTH + a - 1] != bytes))
-      return false;
-  return true;
-}
-
 /* The time of a unit of so many positions, in instructions for each term. */
 static int64_t unit_time(const panels *d, const cc_conv *conv, int64_t runs, int64_t positions) {
   const int64_t vectors = cc_ceil_div(positions, conv->kernels->vector_length), tiles = cc_ceil_div(d->tiles, runs);
@@ -106,9 +97,9 @@ bool cconv_conv_panels_prepare(const cc_conv *conv, int64_t threads, cc_conv_wor
   /* Pixels are read a channel at a time here, each again and again. */
   if (positions <= vl || (shape->ic > 1 && conv->input.stride[CC_CHANNEL] == es))
     return false;
-  *d = (panels){.positions = positions, .adjacent = is_adjacent(shape->axis, &conv->output)};
+  *d = (panels){.positions = positions, .adjacent = cconv_conv_is_adjacent(shape->axis, &conv->output)};
   if (conv->residual.data)
-    d->adjacent = d->adjacent && is_adjacent(shape->axis, &conv->residual);
+    d->adjacent = d->adjacent && cconv_conv_is_adjacent(shape->axis, &conv->residual);
   d->tiles = cconv_choose_tiles(kernels, shape->oc, cc_ceil_div(positions, vl), true);
   d->rows = cc_ceil_div(shape->oc, d->tiles);
   d->width = kernels->conv_tiles[d->rows - 1].width[0].nv * vl;
