@@ -51,7 +51,8 @@ ISAS = ["avx512", "avx2", "generic"]
 CORES = ["gcc", "clang", "library"]
 C_FLAGS = ("-std=c11", "-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Werror")
 CXX_FLAGS = ("-std=c++17", *C_FLAGS[1:])
-INSTALL = "python -m pip install ."  # which whoever runs these tests has done
+# What whoever runs these tests has done: to install cconv, and packages that are named in quotes.
+INSTALL = re.compile(r'^python -m pip install (?:\.|".*)\n', re.MULTILINE)
 
 # The same layer as in filter_image.c, in Python; writes the bytes of the output.
 LAYER = """
@@ -122,19 +123,16 @@ def sections() -> dict[str, str]:
 
 def follow(title: str, folder: Path) -> str:
     """Run the commands of a section; what they print."""
-    command = ["bash", "-euo", "pipefail", "-c", sections()[title]]
+    command = ["bash", "-euo", "pipefail", "-c", INSTALL.sub("", sections()[title])]
     return succeed(command, env=environment(), cwd=folder).decode()
 
 
 @functools.cache
 def tour() -> Path:
     """A copy of the examples with a picture, made by the page's own commands."""
-    first = sections()["Before you begin"]
-    assert first.startswith(f"{INSTALL}\n")
     start = scratch() / "clone"
     shutil.copytree(EXAMPLES, start / "examples" / "embed")
-    command = ["bash", "-euo", "pipefail", "-c", first.removeprefix(INSTALL)]
-    succeed(command, env=environment(), cwd=start)
+    follow("Before you begin", start)
     return start / "tour"
 
 
@@ -177,6 +175,18 @@ def test_page(title: str, program: str) -> None:
     if "pip" in sections()[title]:
         needs("pip", "setuptools", *(["Cython"] if title == "Cython" else []))
     assert "the same bits" in follow(title, tour())
+
+
+@pytest.mark.parametrize(
+    ("title", "folder"),
+    [("Cython", "cython_package"), ("The core that Python has loaded", "capsule_client")],
+)
+def test_page_installs_what_a_build_requires(title: str, folder: str) -> None:
+    """Without isolation pip does not: an old setuptools cannot even make a wheel."""
+    project = (EXAMPLES / folder / "pyproject.toml").read_text(encoding="utf-8")
+    required = re.findall(r'".*?"', re.findall(r"^requires = (.*)$", project, re.MULTILINE)[0])
+    installed = re.findall(r'".*?"', "".join(INSTALL.findall(sections()[title])))
+    assert sorted(required) == sorted([*installed, '"cconv"'])
 
 
 def needs(*modules: str) -> None:

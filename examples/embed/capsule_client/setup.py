@@ -4,8 +4,4 @@ from setuptools import Extension, setup
 
 import cconv
 
-setup(
-    name="enlarge",
-    version="1.0",
-    ext_modules=[Extension("enlarge", ["enlarge.c"], include_dirs=[cconv.get_include()])],
-)
+setup(ext_modules=[Extension("enlarge", ["enlarge.c"], include_dirs=[cconv.get_include()])])
