@@ -1,6 +1,7 @@
 """Where this installation keeps what programs in C, C++ and Cython need of it.
 
-The files are laid there by the build: tools/embedding.py.
+The files are laid there by the build: tools/embedding.py. What is for a command line, flags and
+files, is quoted as a shell wants it; a folder is a path and nothing else.
 """
 
 import importlib
@@ -42,8 +43,8 @@ def sources() -> str:
 
 
 def cmakedir() -> str:
-    return shlex.quote(present(PACKAGE / "lib" / "cmake" / "cconv"))
+    return present(PACKAGE / "lib" / "cmake" / "cconv")
 
 
 def pkgconfigdir() -> str:
-    return shlex.quote(present(PACKAGE / "lib" / "pkgconfig"))
+    return present(PACKAGE / "lib" / "pkgconfig")

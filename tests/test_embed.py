@@ -106,6 +106,11 @@ def config(*options: str) -> list[str]:
     return shlex.split(succeed(command, env=environment(), cwd=scratch()).decode())
 
 
+def cmakedir() -> str:
+    command = [sys.executable, "-m", "cconv", "config", "--cmakedir"]
+    return succeed(command, env=environment(), cwd=scratch()).decode().rstrip("\n")
+
+
 # ------------------------------------------------------------------------- the page, as it stands
 
 
@@ -123,8 +128,12 @@ def sections() -> dict[str, str]:
 
 def follow(title: str, folder: Path) -> str:
     """Run the commands of a section; what they print."""
-    command = ["bash", "-euo", "pipefail", "-c", INSTALL.sub("", sections()[title])]
-    return succeed(command, env=environment(), cwd=folder).decode()
+    return shell(INSTALL.sub("", sections()[title]), folder)
+
+
+def shell(commands: str, folder: Path, **variables: str) -> str:
+    command = ["bash", "-euo", "pipefail", "-c", commands]
+    return succeed(command, env=environment() | variables, cwd=folder).decode()
 
 
 @functools.cache
@@ -175,6 +184,21 @@ def test_page(title: str, program: str) -> None:
     if "pip" in sections()[title]:
         needs("pip", "setuptools", *(["Cython"] if title == "Cython" else []))
     assert "the same bits" in follow(title, tour())
+
+
+def test_page_in_a_folder_with_a_blank(tmp_path: Path) -> None:
+    """Folders need the quotes of the page alone, and lists of flags the eval that it speaks of."""
+    for name in ("c++", "pkg-config", "cmake"):
+        tool(name)
+    home = tmp_path / "a blank"
+    shutil.copytree(Path(cconv.__file__).parent, home / "cconv")
+    shutil.copytree(EXAMPLES, home / "tour")
+    shutil.copy(tour() / "portrait.pgm", home / "tour")
+    for title in ("The static library", "pkg-config", "CMake"):
+        commands = re.sub(
+            r"^(?:cc|c\+\+) .*$", r'eval "\g<0>"', sections()[title], flags=re.MULTILINE
+        )
+        assert "the same bits" in shell(commands, home / "tour", PYTHONPATH=str(home))
 
 
 @pytest.mark.parametrize(
@@ -246,7 +270,7 @@ def test_programs(example: str, source: str, compiler: str, name: str, tmp_path:
 @pytest.mark.parametrize("compiler", ["gcc", "clang"])
 def test_cmake_project(compiler: str, tmp_path: Path) -> None:
     settings = {
-        "cconv_DIR": config("cmakedir")[0],
+        "cconv_DIR": cmakedir(),
         "CMAKE_C_COMPILER": tool(compiler),
         "CMAKE_C_FLAGS": " ".join(C_FLAGS[1:]),
     }
