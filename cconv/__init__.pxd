@@ -58,6 +58,7 @@ cdef extern from "cconv.h" nogil:
     enum: CCONV_POOL_LP
 
     ctypedef int cconv_status
+    ctypedef int cconv_dtype
 
     ctypedef struct cconv_tensor:
         uint32_t struct_size
@@ -136,8 +137,8 @@ cdef extern from "cconv.h" nogil:
 
     ctypedef struct cconv_allocator:
         uint32_t struct_size
-        void *(*allocate)(void *host, size_t nbytes) noexcept
-        void (*release)(void *host, void *memory, size_t nbytes) noexcept
+        void *(*allocate)(void *host, size_t bytes) noexcept
+        void (*release)(void *host, void *memory, size_t bytes) noexcept
         void *host
 
     ctypedef struct cconv_conv_tensors:
@@ -164,19 +165,19 @@ cdef extern from "cconv.h" nogil:
     cconv_status cconv_conv_workspace(
         const cconv_conv_params *params, const cconv_tensor *input, const cconv_tensor *weight,
         const cconv_tensor *bias, const cconv_tensor *residual, const cconv_tensor *output,
-        const cconv_context *context, size_t *nbytes, cconv_error *error)
+        const cconv_context *context, size_t *bytes, cconv_error *error)
     cconv_status cconv_conv(
         const cconv_conv_params *params, const cconv_tensor *input, const cconv_tensor *weight,
         const cconv_tensor *bias, const cconv_tensor *residual, const cconv_tensor *output,
-        const cconv_context *context, void *workspace, size_t nbytes, cconv_error *error)
+        const cconv_context *context, void *workspace, size_t bytes, cconv_error *error)
     cconv_status cconv_conv_transpose_workspace(
         const cconv_conv_params *params, const cconv_tensor *input, const cconv_tensor *weight,
         const cconv_tensor *bias, const cconv_tensor *residual, const cconv_tensor *output,
-        const cconv_context *context, size_t *nbytes, cconv_error *error)
+        const cconv_context *context, size_t *bytes, cconv_error *error)
     cconv_status cconv_conv_transpose(
         const cconv_conv_params *params, const cconv_tensor *input, const cconv_tensor *weight,
         const cconv_tensor *bias, const cconv_tensor *residual, const cconv_tensor *output,
-        const cconv_context *context, void *workspace, size_t nbytes, cconv_error *error)
+        const cconv_context *context, void *workspace, size_t bytes, cconv_error *error)
     cconv_status cconv_conv_plan(
         const cconv_conv_params *params, const cconv_conv_tensors *tensors,
         const cconv_context *context, const cconv_allocator *allocator, cconv_plan **plan,
@@ -188,10 +189,10 @@ cdef extern from "cconv.h" nogil:
     int cconv_plan_matches(const cconv_plan *plan, const cconv_conv_tensors *tensors)
     cconv_status cconv_plan_workspace(
         const cconv_plan *plan, const cconv_conv_tensors *tensors, const cconv_context *context,
-        size_t *nbytes, cconv_error *error)
+        size_t *bytes, cconv_error *error)
     cconv_status cconv_plan_execute(
         const cconv_plan *plan, const cconv_conv_tensors *tensors, const cconv_context *context,
-        void *workspace, size_t nbytes, cconv_error *error)
+        void *workspace, size_t bytes, cconv_error *error)
     void cconv_plan_destroy(cconv_plan *plan)
     cconv_status cconv_plan_describe(const cconv_plan *plan, cconv_plan_info *info)
     int cconv_tensors_overlap(const cconv_tensor *a, const cconv_tensor *b)
@@ -235,7 +236,7 @@ cdef extern from "cconv.h" nogil:
         const cconv_tensor *output, const cconv_context *context, void *workspace, size_t bytes,
         cconv_error *error)
     cconv_status cconv_fma_peak(
-        int dtype, int64_t iterations, const cconv_context *context, int64_t *operations)
+        cconv_dtype dtype, int64_t iterations, const cconv_context *context, int64_t *operations)
 
     const char *cconv_status_text(int status)
     const char *cconv_isa()

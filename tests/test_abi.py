@@ -102,16 +102,69 @@ def test_capsule_has_every_function() -> None:
     assert {f"cconv_{name}" for _, name in places} == {f for _, f in filled} == functions()
 
 
+PXD = ROOT / "cconv" / "__init__.pxd"
+# What Cython says otherwise than C: sizes are numbers, and functions may not raise exceptions.
+SPELLINGS = {"CCONV_MAX_RANK": "5", "CCONV_MAX_SPATIAL": "3", "(void)": "()", " noexcept": ""}
+
+
+def spelled(text: str) -> str:
+    for old, new in SPELLINGS.items():
+        text = text.replace(old, new)
+    return text
+
+
+def interface() -> list[str]:
+    """The lines of abi.txt without a compiler's numbers, and the macros of the version."""
+    described = (ROOT / "tests" / "embed" / "abi.txt").read_text(encoding="utf-8")
+    lines = re.findall(r"^(?!capsule )(.*)$", described, re.MULTILINE)
+    constants = [f"constant {name}" for name in re.findall(r"\bCCONV_\w+(?= = )", described)]
+    version = [f"constant CCONV_VERSION_{part}" for part in ("MAJOR", "MINOR", "PATCH")]
+    kept = [re.sub(r"(: |, )\d+ bytes( at \d+)?$", "", line) for line in lines if " = " not in line]
+    return sorted([*constants, *version, *map(spelled, filter(None, kept))])
+
+
+def cython_interface(text: str) -> list[str]:
+    """The same of __init__.pxd."""
+    text = re.sub(r"[ \t]*#.*", "", text)
+    text = re.sub(r",\n\s+|(?<=\()\n\s+", lambda m: m[0].strip() + " " * (m[0][0] == ","), text)
+    found = [f"constant {name}" for name in re.findall(r"^    enum: (\w+)$", text, re.MULTILINE)]
+    for name, body in re.findall(
+        r"^    ctypedef struct (\w+):\n((?: {8}.*\n)+)", text, re.MULTILINE
+    ):
+        if body.split() == ["pass"]:
+            found.append(f"{name}: opaque")
+            continue
+        found.append(name)
+        members = abi.members(spelled(body).replace("\n", ";"))
+        found += [f"{name}.{member}: {kind}" for member, kind in members]
+    found += re.findall(r"^    ((?!ctypedef )\w.*\))$", text, re.MULTILINE)
+    return sorted(found)
+
+
 def test_cython_has_all_of_the_header() -> None:
-    """Functions, constants, structs and their members are declared in cconv/__init__.pxd."""
-    declared = set(re.findall(r"\w+", (ROOT / "cconv" / "__init__.pxd").read_text()))
-    described = (ROOT / "tests" / "embed" / "abi.txt").read_text()
-    members = set(re.findall(r"^cconv_\w+\.(\w+):", described, re.MULTILINE))
-    constants = set(re.findall(r"\bCCONV_\w+(?= = \d+$)", described, re.MULTILINE))
-    structs = set(re.findall(r"^(cconv_\w+):", described, re.MULTILINE))
-    assert len(members) > 30
-    missing = (functions() | members | constants | structs) - declared
-    assert not missing
+    """Constants, structs with their members, and functions, each of the type that C gives it."""
+    assert cython_interface(PXD.read_text(encoding="utf-8")) == interface()
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("    enum: CCONV_BOOL\n", "    # CCONV_BOOL\n"),
+        ("        int64_t stride[5]\n", "        int64_t stride[4]\n"),
+        ("        double p\n", "        float p\n"),
+        ("        int32_t kind, ceil_mode,", "        int32_t ceil_mode,"),
+        ("        int64_t pad_before[3]\n", ""),
+        ("void *arg,\n ", "const void *arg,\n "),
+        ("    ctypedef struct cconv_plan:\n        pass\n", ""),
+        ("const cconv_plan *plan, cconv_plan_info", "cconv_plan *plan, cconv_plan_info"),
+        ("    int cconv_forked()\n", ""),
+        ("    int cconv_forked()\n", "    long cconv_forked()\n"),
+    ],
+)
+def test_a_change_of_cython_is_seen(old: str, new: str) -> None:
+    text = PXD.read_text(encoding="utf-8")
+    assert old in text
+    assert cython_interface(text.replace(old, new, 1)) != interface()
 
 
 def test_version_of_the_interface() -> None:
