@@ -272,7 +272,7 @@ typedef struct cconv_error {
  * Every sum is one chain of multiply-adds in the order channel, then tap, first tap first, fused where
  * the instruction set can (not on generic): bitwise the same for any number of threads, any batch and
  * any strides. The bias must be contiguous, the output aligned and apart from the inputs; the workspace
- * may have any alignment. */
+ * may have any alignment, and its size depends on the number of threads. */
 cconv_status cconv_conv_workspace(const cconv_conv_params *params, const cconv_tensor *input,
                                   const cconv_tensor *weight, const cconv_tensor *bias, const cconv_tensor *residual,
                                   const cconv_tensor *output, const cconv_context *context, size_t *bytes,
