@@ -61,22 +61,29 @@ typedef struct cconv_api {
   __typeof__(cconv_set_forked) *set_forked;
 } cconv_api;
 
-/* The functions of the loaded core. NULL with an ImportError where there is none, where its CCONV_ABI is another one
- * than this header's, or where it is older and has fewer functions. */
+/* The functions of the loaded core. NULL with an ImportError where cconv was installed without one, where its CCONV_ABI
+ * is another one than this header's, or where it is older and has fewer functions or none. */
 static inline const cconv_api *cconv_import(void) {
+  static const char name[] = "cconv._core._C_API";
   const cconv_api *api = NULL;
   PyObject *core = PyImport_ImportModule("cconv._core");
-  PyObject *capsule = core ? PyObject_GetAttrString(core, "_C_API") : NULL;
-  if (capsule)
-    api = (const cconv_api *)PyCapsule_GetPointer(capsule, "cconv._core._C_API");
+  if (!core)
+    return NULL;
+  PyObject *capsule = PyObject_GetAttrString(core, "_C_API");
+  if (PyCapsule_IsValid(capsule, name))
+    api = (const cconv_api *)PyCapsule_GetPointer(capsule, name);
   Py_XDECREF(capsule);
-  Py_XDECREF(core);
-  if (api && api->abi != CCONV_ABI) {
+  Py_DECREF(core);
+  if (!api) {
+    PyErr_Format(PyExc_ImportError, "%s is no table of cconv's functions: install another cconv", name);
+    return NULL;
+  }
+  if (api->abi != CCONV_ABI) {
     PyErr_Format(PyExc_ImportError, "cconv has ABI %u, and this module was compiled for ABI %u: compile it anew",
                  (unsigned)api->abi, (unsigned)CCONV_ABI);
     return NULL;
   }
-  if (api && api->size < sizeof *api) {
+  if (api->size < sizeof *api) {
     PyErr_Format(PyExc_ImportError,
                  "cconv has %u bytes of functions, and this module was compiled for %u: install a newer cconv",
                  (unsigned)api->size, (unsigned)sizeof *api);

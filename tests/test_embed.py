@@ -373,9 +373,9 @@ import enlarge
 
 @pytest.mark.parametrize("compiler", ["gcc", "clang"])
 def test_capsule_client(compiler: str) -> None:
-    done = call_client(compiler, CALL_ENLARGE)
-    assert done.stdout.decode().split() == ["True"], done.stderr.decode()
-    assert call_client(compiler, CALL_ENLARGE, CCONV_BACKEND="python").returncode == 0
+    for variables in ({}, {"CCONV_BACKEND": "python"}):
+        done = call_client(compiler, CALL_ENLARGE, **variables)
+        assert done.stdout.decode().split() == ["True"], done.stderr.decode()
     symbols = succeed([tool("nm"), "-u", *client(compiler).glob("enlarge*")]).decode()
     assert "cconv" not in symbols  # nothing is linked
 
@@ -398,6 +398,19 @@ def test_capsule_without_a_core() -> None:
     done = call_client("gcc", "sys.modules['cconv._core'] = None; import enlarge")
     assert done.returncode != 0
     assert "cconv._core" in done.stderr.decode()
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "del _core._C_API",
+        "_core._C_API = None",
+        "import datetime; _core._C_API = datetime.datetime_CAPI",  # a capsule of another name
+    ],
+)
+def test_capsule_without_the_table(damage: str) -> None:
+    done = call_client("gcc", f"from cconv import _core; {damage}; import enlarge")
+    assert done.stderr.decode().splitlines()[-1].startswith("ImportError: cconv._core._C_API is no")
 
 
 def test_capsule_client_reports_what_is_wrong() -> None:
