@@ -267,6 +267,33 @@ def test_programs(example: str, source: str, compiler: str, name: str, tmp_path:
     compare(example, result)
 
 
+def test_sharpen_where_no_thread_can_be_made(tmp_path: Path) -> None:
+    """Its parallel_for then does all parts itself: no exception comes through the core."""
+    refuse = tmp_path / "refuse.cpp"
+    refuse.write_text(REFUSE_THREADS)
+    command = [tool("g++"), *CXX_FLAGS, "-O1", *config("cflags"), EXAMPLES / "sharpen.cpp", refuse]
+    succeed([*command, *core("library"), "-o", tmp_path / "sharpen"])
+    result = tmp_path / "result.pfm"
+    done = run([tmp_path / "sharpen", tour() / "portrait.pgm", result])
+    assert done.returncode == 0, done.stderr.decode()
+    assert b"refused" in done.stderr
+    compare("sharpen", result)
+
+
+# On a machine that has four processors and will not start a thread.
+REFUSE_THREADS = """
+#include <cerrno>
+#include <cstdio>
+#include <pthread.h>
+#include <thread>
+unsigned std::thread::hardware_concurrency() noexcept { return 4; }
+extern "C" int pthread_create(pthread_t *, const pthread_attr_t *, void *(*)(void *),
+                              void *) noexcept {
+  return std::fputs("refused\\n", stderr), EAGAIN;
+}
+"""
+
+
 @pytest.mark.parametrize("compiler", ["gcc", "clang"])
 def test_cmake_project(compiler: str, tmp_path: Path) -> None:
     settings = {

@@ -4,6 +4,7 @@
  *   ./sharpen portrait.pgm sharp.pfm */
 #include <algorithm>
 #include <cstdint>
+#include <exception>
 #include <memory>
 #include <new>
 #include <thread>
@@ -26,12 +27,17 @@ cconv_tensor plane(int32_t dtype, int64_t size, void *data, int64_t height, int6
 void *allocate(void *, size_t bytes) { return ::operator new(bytes, std::nothrow); }
 void release(void *, void *memory, size_t) { ::operator delete(memory); }
 
-// Every part on a thread of its own; a larger program would have a pool of threads.
+// Every part on a thread of its own; a larger program would have a pool of threads. No exception may leave it.
 void parallel_for(void *, void (*body)(void *arg, int64_t part), void *arg, int64_t parts) noexcept {
   std::vector<std::thread> threads;
-  for (int64_t part = 1; part < parts; part++)
-    threads.emplace_back(body, arg, part);
-  body(arg, 0);
+  int64_t part = 1;
+  try {
+    for (; part < parts; part++)
+      threads.emplace_back(body, arg, part);
+  } catch (const std::exception &) { // no more threads: what is left is done here
+  }
+  for (body(arg, 0); part < parts; part++)
+    body(arg, part);
   for (std::thread &thread : threads)
     thread.join();
 }

@@ -243,7 +243,8 @@ typedef struct cconv_separable_params {
  * CCONV_CANCELLED when it answers with anything but 0. It is asked by the thread that called, and under parallel_for by
  * the one that has part 0.
  *
- * host is theirs. */
+ * Both return: no exception and no longjmp may leave them through the core. In a forked child parallel_for is called
+ * as ever, and to have threads there is the host's care. host is theirs. */
 typedef struct cconv_context {
   uint32_t struct_size; /* sizeof(cconv_context) */
   int32_t num_threads;  /* at least 1 */
@@ -320,7 +321,7 @@ typedef struct cconv_conv_tensors {
  * any strides and any number of threads; those that the plan was made for are the fastest. Bit for bit the
  * results are those of cconv_conv.
  *
- * Making one fails as cconv_conv does, or with NO_MEMORY; *plan is then as it was. */
+ * Making one fails as cconv_conv does, or with NO_MEMORY; *plan is then NULL. */
 typedef struct cconv_plan cconv_plan;
 
 cconv_status cconv_conv_plan(const cconv_conv_params *params, const cconv_conv_tensors *tensors,

@@ -64,6 +64,9 @@ static cconv_status dense_bytes(const cc_conv *conv, bool transposed, int64_t *b
 static cconv_status make(const cconv_conv_params *params, const cconv_conv_tensors *given, bool transposed,
                          const cconv_context *context, const cconv_allocator *allocator, cconv_plan **plan,
                          cconv_error *error) {
+  if (!plan)
+    return cc_fail(error, CCONV_BAD_ARGUMENT, "plan", -1, 0, 1);
+  *plan = NULL; /* which may be destroyed, whatever fails */
   if (!given || given->struct_size < sizeof *given)
     return cc_fail(error, CCONV_BAD_ARGUMENT, "tensors", -1, given ? given->struct_size : 0, sizeof *given);
   if (!allocator || allocator->struct_size < sizeof *allocator)
@@ -71,8 +74,6 @@ static cconv_status make(const cconv_conv_params *params, const cconv_conv_tenso
                    sizeof *allocator);
   if (!allocator->allocate || !allocator->release)
     return cc_fail(error, CCONV_BAD_ARGUMENT, "allocator", -1, 0, 1);
-  if (!plan)
-    return cc_fail(error, CCONV_BAD_ARGUMENT, "plan", -1, 0, 1);
 
   stand_ins s;
   const cconv_conv_tensors tensors = {.struct_size = sizeof tensors,

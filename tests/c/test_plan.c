@@ -162,7 +162,7 @@ static void test_layer(const layer *l) {
   cconv_plan_destroy(plan);
 
   /* No memory. */
-  plan = NULL;
+  plan = (cconv_plan *)(void *)x;
   CHECK(make(l, &p, &context, &allocator, &plan) == CCONV_NO_MEMORY);
   CHECK(plan == NULL && a.held == 0);
   cases++;
@@ -173,17 +173,22 @@ static void test_refusals(void) {
   account a = {.refuse_from = 100};
   cconv_allocator allocator = allocator_of(&a);
   problem p;
-  cconv_plan *plan = NULL;
+  cconv_plan *plan = (cconv_plan *)(void *)x;
   problem_of(&layers[0], &p);
   CHECK(cconv_conv_plan(&p.params, NULL, &context, &allocator, &plan, NULL) == CCONV_BAD_ARGUMENT);
+  CHECK(plan == NULL); /* so it may be destroyed */
+  plan = (cconv_plan *)(void *)x;
   CHECK(cconv_conv_plan(&p.params, &p.all, &context, NULL, &plan, NULL) == CCONV_BAD_ARGUMENT);
   CHECK(cconv_conv_plan(&p.params, &p.all, NULL, &allocator, &plan, NULL) == CCONV_BAD_ARGUMENT);
   CHECK(cconv_conv_plan(&p.params, &p.all, &context, &allocator, NULL, NULL) == CCONV_BAD_ARGUMENT);
   allocator.release = NULL;
   CHECK(cconv_conv_plan(&p.params, &p.all, &context, &allocator, &plan, NULL) == CCONV_BAD_ARGUMENT);
   allocator.release = release;
+  CHECK(plan == NULL);
+  plan = (cconv_plan *)(void *)x;
   p.params.algorithm = 9;
   CHECK(cconv_conv_plan(&p.params, &p.all, &context, &allocator, &plan, NULL) == CCONV_BAD_ARGUMENT);
+  CHECK(plan == NULL);
   for (int i = 0; i < (int)(sizeof layers / sizeof *layers); i++) {
     const layer *l = &layers[i];
     const bool serves = !l->transposed && l->weight[2] == 3 && l->stride == 1;
