@@ -33,9 +33,10 @@
  * Memory
  *
  *   No call allocates or frees, but those that make and destroy a plan. A workspace is scratch: of any alignment and
- *   content, for one call at a time. A query, cconv_..._workspace, checks all that the call would check, so it takes
- *   tensors with their data; its answer depends on dtypes, shapes, strides, params and the number of threads alone. An
- *   output may not share memory with another tensor of the call; cconv_tensors_overlap tells.
+ *   content, for one call at a time. A query, cconv_..._workspace, checks all that the call would check, also that data
+ *   is not NULL, but reads no element: any address aligned to the dtype stands for memory that is still to come. Its
+ *   answer depends on dtypes, shapes, strides, params and the number of threads alone. An output may not share memory
+ *   with another tensor of the call; cconv_tensors_overlap tells.
  *
  * Failures
  *
