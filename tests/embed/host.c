@@ -21,9 +21,10 @@ static void check(int right, const char *name, const char *what) {
 
 /* ------------------------------------------------------------------------------------- what the process has, counted */
 
-static atomic_int mallocs, openmp_calls;
+static atomic_int mallocs, openmp_calls, openmp_regions;
 
 #if defined(__GLIBC__)
+enum { COUNTS_MALLOC = 1 };
 void *__libc_malloc(size_t bytes);
 void *__libc_calloc(size_t count, size_t bytes);
 void *__libc_realloc(void *memory, size_t bytes);
@@ -56,12 +57,23 @@ int posix_memalign(void **memory, size_t alignment, size_t bytes) {
   *memory = __libc_memalign(alignment, bytes);
   return !*memory;
 }
+#else
+enum { COUNTS_MALLOC = 0 };
 #endif
+
+/* Regions of GCC's OpenMP and of Clang's; nobody runs the body. */
 
 void GOMP_parallel(void (*body)(void *), void *arg, unsigned threads, unsigned flags);
 void GOMP_parallel(void (*body)(void *), void *arg, unsigned threads, unsigned flags) {
   (void)body, (void)arg, (void)threads, (void)flags;
   openmp_calls++;
+  openmp_regions++;
+}
+void __kmpc_fork_call(void *place, int32_t count, void (*body)(int32_t *, int32_t *, ...), ...);
+void __kmpc_fork_call(void *place, int32_t count, void (*body)(int32_t *, int32_t *, ...), ...) {
+  (void)place, (void)count, (void)body;
+  openmp_calls++;
+  openmp_regions++;
 }
 int omp_in_parallel(void);
 int omp_in_parallel(void) {
@@ -311,7 +323,9 @@ static void run(const char *name, operation *op) {
     sizing = 0;
     check(op(context, NULL, &with_arrays) == CCONV_OK, name, "the query failed");
     check(bytes == with_arrays, name, "another size where the arrays are");
+    const int none = mallocs;
     char *workspace = malloc(bytes + 1);
+    check(mallocs == none + COUNTS_MALLOC, name, "a call of malloc was not counted");
     memset(y, 0x5a, sizeof y);
     const int calls = threads.calls, before = mallocs, openmp_before = openmp_calls;
     const cconv_status status = op(context, workspace, &bytes);
@@ -325,6 +339,17 @@ static void run(const char *name, operation *op) {
     free(workspace);
   }
   printf("%s\n", name);
+}
+
+/* What was not seen above would have been: without a pool the core calls the OpenMP it was built with. */
+static void run_on_openmp(void) {
+  const cconv_context context = {.struct_size = sizeof context, .num_threads = 2};
+  size_t bytes = 0;
+  check(direct(&context, NULL, &bytes) == CCONV_OK, "OpenMP", "the query failed");
+  char *workspace = malloc(bytes + 1);
+  check(direct(&context, workspace, &bytes) == CCONV_OK, "OpenMP", "the call failed");
+  check((openmp_regions > 0) == (cconv_openmp_version() > 0), "OpenMP", "its regions are not counted");
+  free(workspace);
 }
 
 /* ------------------------------------------------------------------------------------------------------------- memory */
@@ -410,6 +435,7 @@ int main(void) {
            floats(y, C, H, W), execute);
   run_plan("transposed plan", cconv_conv_transpose_plan, conv_params(2, 0, 1, CCONV_ALGORITHM_AUTO), weights(C, C, 2),
            floats(y, C, 2 * H, 2 * W), execute_transposed);
+  run_on_openmp();
   pthread_mutex_lock(&threads.mutex);
   threads.stopped = 1;
   pthread_cond_broadcast(&threads.begin);
