@@ -26,7 +26,8 @@ else:
 HEADER = CORE / "include" / "cconv.h"
 CAPSULE = ROOT / "cconv" / "cconv_import.h"
 ADVICE = """\
-The binary interface is not what tests/embed/abi.txt says. If lines were only added, write it anew:
+The binary interface is not what tests/embed/abi.txt says. If lines were only added, or
+parameters only got other names in their places, write it anew:
     python tools/abi.py src_c/include/cconv.h cconv/cconv_import.h > tests/embed/abi.txt
 If one changed or went, or a struct grew, raise CCONV_ABI in cconv.h first."""
 
@@ -63,6 +64,10 @@ def test_interface_is_as_described() -> None:
         ("int cconv_forked(void);", ""),
         ("int cconv_forked(void);", "long cconv_forked(void);"),
         ("const char *cconv_isa_name(int index)", "const char *cconv_isa_name(long index)"),
+        (
+            "const cconv_tensor *bias, const cconv_tensor *residual",
+            "const cconv_tensor *residual, const cconv_tensor *bias",
+        ),
     ],
 )
 def test_a_change_is_seen(old: str, new: str, tmp_path: Path) -> None:
@@ -87,6 +92,27 @@ def test_comments_and_space_are_no_change(tmp_path: Path) -> None:
     changed = tmp_path / "cconv.h"
     changed.write_text(text.replace("int32_t rank;", "int32_t   rank; /* new */"), encoding="utf-8")
     assert abi.describe(changed, CAPSULE) == abi.describe(HEADER, CAPSULE)
+
+
+@pytest.mark.parametrize(
+    "new",
+    [
+        "typedef int (*cconv_hook)(void *host);",
+        "typedef int32_t cconv_number;",
+        "typedef union cconv_any { int a; float b; } cconv_any;",
+        "extern int cconv_state;",
+        "#define CCONV_MOST (1 << 4)",
+        "#define CCONV_MASK 0xff",
+        "int cconv_one(void); int cconv_two(void);",
+        "static inline int cconv_three(void) { return 3; }",
+    ],
+)
+def test_what_is_not_described_is_refused(new: str, tmp_path: Path) -> None:
+    text = HEADER.read_text(encoding="utf-8")
+    changed = tmp_path / "cconv.h"
+    changed.write_text(text.replace("int cconv_forked(void);", f"{new}\nint cconv_forked(void);"))
+    with pytest.raises(ValueError, match="cannot describe"):
+        abi.describe(changed, CAPSULE)
 
 
 def functions() -> set[str]:

@@ -4,8 +4,9 @@
     python tools/abi.py src_c/include/cconv.h cconv/cconv_import.h > tests/embed/abi.txt
 
 A line for each constant, struct, member and function, and for each place in the table of the
-capsule. Programs compiled with an older header stay right as long as lines are only added, and
-those of structs stay as they are; anything else raises CCONV_ABI.
+capsule; a header with anything else is refused. Programs compiled with an older header stay right
+as long as lines are only added, and those of structs stay as they are; anything else raises
+CCONV_ABI, but another name of a parameter: names are there to tell two of one type apart.
 """
 
 from __future__ import annotations
@@ -21,8 +22,15 @@ from pathlib import Path
 BLOCK = re.compile(r"typedef (enum|struct) (\w+) \{(.*?)\} \2;", re.DOTALL)
 OPAQUE = re.compile(r"typedef struct (\w+) \1;")
 MACRO = re.compile(r"^#define (CCONV_\w+) (\d+)$", re.MULTILINE)
-FUNCTION = re.compile(r"^([a-z][\w ]*?\**)\b(cconv_\w+)\((.*?)\);", re.DOTALL | re.MULTILINE)
+FUNCTION = re.compile(r"^([a-z][\w ]*?\**)\b(cconv_\w+)\(([^;{}]*)\);", re.MULTILINE)
 PLACE = re.compile(r"^\s*__typeof__\(cconv_(\w+)\) \*(\w+);$", re.MULTILINE)
+
+# What else a header has, line by line: how often it is read, and by what language.
+FRAME = re.compile(
+    r"""\#(ifndef|define)\ CCONV_H | \#include\ <\w+\.h> | \#ifdef\ __cplusplus
+    | extern\ "C"\ \{ | \} | \#endif""",
+    re.VERBOSE,
+)
 
 
 def without_comments(text: str) -> str:
@@ -32,6 +40,16 @@ def without_comments(text: str) -> str:
 
 def one_line(text: str) -> str:
     return " ".join(text.split())
+
+
+def check_all_is_known(text: str) -> None:
+    """What the description would miss, it may not leave out in silence."""
+    for form in (BLOCK, OPAQUE, MACRO, FUNCTION):
+        text = form.sub("", text)
+    lines = filter(None, map(str.strip, text.splitlines()))
+    unknown = [line for line in lines if not FRAME.fullmatch(line)]
+    if unknown:
+        raise ValueError(f"tools/abi.py cannot describe: {one_line(' '.join(unknown))}")
 
 
 def members(body: str) -> list[tuple[str, str]]:
@@ -81,6 +99,7 @@ def layout(header: Path, blocks: list[tuple[str, str, str]]) -> list[str]:
 def describe(header: Path, capsule: Path) -> str:
     """The whole description."""
     text = without_comments(header.read_text(encoding="utf-8"))
+    check_all_is_known(text)
     lines = [f"{name} = {value}" for name, value in MACRO.findall(text) if "VERSION" not in name]
     lines += layout(header, BLOCK.findall(text))
     lines += [f"{name}: opaque" for name in OPAQUE.findall(text)]
