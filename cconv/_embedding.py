@@ -47,4 +47,4 @@ def cmakedir() -> str:
 
 
 def pkgconfigdir() -> str:
-    return present(PACKAGE / "lib" / "pkgconfig")
+    return str(Path(present(PACKAGE / "lib" / "pkgconfig" / "cconv.pc")).parent)

@@ -7,6 +7,7 @@ their own with a compiler that always fails. Every check then runs in a fresh in
 
 from __future__ import annotations
 
+import importlib.metadata
 import importlib.util
 import json
 import os
@@ -128,7 +129,7 @@ def test_installation_holds_no_core_but_the_rest(fallback: Path) -> None:
     names = {path.relative_to(package).as_posix() for path in package.rglob("*")}
     assert {"__init__.py", "py.typed", "_core.pyi", "reference/__init__.py"} <= names
     assert {"__init__.pxd", "include/cconv.h", "include/cconv_import.h", "src/cconv.c"} <= names
-    assert not (package / "lib").exists()
+    assert not (package / "lib" / "libcconv.a").exists()
     assert any(name.startswith("data/") for name in names)
 
 
@@ -142,6 +143,18 @@ def test_config_has_the_sources_and_no_library(fallback: Path) -> None:
         assert done.returncode == 1
         assert f"{option}: " in done.stderr.decode()
         assert re.search(r"without a static library \(.*false", done.stderr.decode())
+
+
+def test_entry_point_of_pkg_config_names_a_folder(fallback: Path) -> None:
+    """An empty one. Tools import what all entry points name, also for other packages."""
+    line = "import cconv.lib.pkgconfig as p, pathlib; print(*pathlib.Path(*p.__path__).iterdir())"
+    env = clean_environment(PYTHONPATH=str(fallback), PYTHONWARNINGS="ignore")
+    found = succeed([sys.executable, "-c", line], env=env, cwd=fallback).decode().split()
+    assert [Path(name).name for name in found] == ["README"]
+    points = importlib.metadata.Distribution.at(next(fallback.glob("cconv-*.dist-info")))
+    assert [p.value for p in points.entry_points if p.group == "pkg_config"] == [
+        "cconv.lib.pkgconfig"
+    ]
 
 
 def test_import_warns_once_and_gives_reason_and_remedy(fallback: Path) -> None:

@@ -6,6 +6,7 @@ include/cconv_import.h                    the way to the core that Python has lo
 src/cconv.c                               the core in one file
 lib/libcconv.a                            and compiled, if that was possible; then also:
 lib/pkgconfig/cconv.pc  lib/cmake/cconv/  how pkg-config and CMake find it
+lib/pkgconfig/README                      or else this alone: an entry point names the folder
 """
 
 from __future__ import annotations
@@ -25,6 +26,10 @@ FOUND_BY = {
     "cconv-config.cmake.in": "lib/cmake/cconv/cconv-config.cmake",
     "cconv-config-version.cmake.in": "lib/cmake/cconv/cconv-config-version.cmake",
 }
+NO_LIBRARY = """\
+This cconv was installed without its static library: there is no cconv.pc.
+`python -m cconv config --libs` says why, and --sources where the core is as one C file.
+"""
 
 
 def write(package: Path, version: str, library: Path | None, link_flags: Sequence[str]) -> None:
@@ -40,6 +45,8 @@ def write(package: Path, version: str, library: Path | None, link_flags: Sequenc
     shutil.copy(ROOT / "cconv" / "cconv_import.h", package / "include")
     (package / "src" / "cconv.c").write_text(amalgamate(ROOT / "src_c"), encoding="utf-8")
     if library is None:
+        (package / "lib" / "pkgconfig").mkdir(parents=True)
+        (package / "lib" / "pkgconfig" / "README").write_text(NO_LIBRARY, encoding="utf-8")
         return
     values = {
         "VERSION": version,
