@@ -150,7 +150,8 @@ class BuildCore(build_ext):
             self.command = shlex.join([*self.compiler.compiler_so, *ext.extra_compile_args])
             self.compiler.compile = self.compile
             super().build_extension(ext)
-            self.build_library()
+            if not sanitizers:  # whose run time a program would have to be linked with
+                self.build_library()
         except (CCompilerError, BaseError) as error:
             self.error = reason(error)
             self.report()

@@ -20,7 +20,8 @@ def present(path: Path) -> str:
         why = "this copy of cconv was not built: install it, or run `python setup.py build_ext -i`"
     else:
         build = importlib.import_module("cconv._build_config")
-        why = f"cconv was built without a static library ({build.BUILD_ERROR or 'no archiver'})"
+        cause = build.BUILD_ERROR or "no archiver, or sanitizers"
+        why = f"cconv was built without a static library ({cause})"
     raise FileNotFoundError(f"there is no {path}: {why}")
 
 
