@@ -12,7 +12,7 @@ enum {
   MOST_TERMS = 8192,      /* channels in times slices: a tile of more would take megabytes of scratch */
   MOST_FILTERS = 1 << 30, /* lest a number of bytes overflow */
   LEAST_CHANNELS = 16,    /* of a group, in and out, for AUTO: below, transforms cost more than they save */
-  LONGEST = 1 << 20,      /* outputs along an axis that the model tells apart */
+  LONGEST = 1 << 18,      /* outputs along an axis that the model tells apart: times of three axes have to fit */
   NEAR_BYTES = 1 << 20    /* transformed weights up to here stay in a level 2 cache */
 };
 
