@@ -205,7 +205,9 @@ def test_bits_do_not_depend_on_batch_or_layout(threads: int) -> None:
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("kernel", [(1, 5), (3, 3), (4, 4), (7, 5), (31, 9), (400, 401)])
+@pytest.mark.parametrize(
+    "kernel", [(1, 5), (2, 2), (3, 3), (4, 4), (5, 5), (7, 5), (31, 9), (400, 401)]
+)
 def test_average_has_sixteen_partial_sums(core: Any, kernel: tuple[int, int], dtype: str) -> None:
     """Tap i goes to sum i mod 16, and neighbours are added first, however a window is cut."""
     shape = (kernel[0] + 1, kernel[1] + 3)
@@ -344,6 +346,25 @@ def test_division_is_correctly_rounded(dtype: str) -> None:
         sums = np.lib.stride_tricks.sliding_window_view(x, count, 2).sum(axis=3)
         assert_same_bits(AVG_POOL[1](x, count, 1), sums / np.asarray(count, dtype))
         assert_same_bits(AVG_POOL[1](x, 1, divisor_override=count), x / np.asarray(count, dtype))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("divisor", [3, 7, 9, 25, 2**20 - 1, 2**20 + 1, 0x1FFFFFF, 2**24 - 1])
+def test_division_is_correctly_rounded_at_any_size(divisor: int, dtype: str) -> None:
+    """Numbers of every exponent, infinities and NaN, each alone in three windows of a row."""
+    random = np.random.default_rng(divisor)
+    values = random.integers(0, 256, 4000 * np.dtype(dtype).itemsize, np.uint8).view(dtype)
+    near = np.ldexp(random.uniform(1, 2, 1000), random.integers(-10, 10, 1000)).astype(dtype)
+    info = np.finfo(dtype)
+    special = [0, -0.0, np.inf, -np.inf, np.nan, info.tiny, info.smallest_subnormal, info.max]
+    with np.errstate(all="ignore"):
+        values = np.concatenate([near, special, values]).astype(dtype)
+        expected = ((values + 0).repeat(3) / np.asarray(divisor, dtype))[None, None]
+    x = np.zeros((1, 1, 3 * len(values)), dtype)
+    x[0, 0, 1::3] = values
+    y = AVG_POOL[1](x, 3, 1, 1, divisor_override=divisor)
+    np.testing.assert_array_equal(y, expected)
+    np.testing.assert_array_equal(np.signbit(y)[y == 0], np.signbit(expected)[y == 0])
 
 
 # ------------------------------------------------------------------------------------ arrays taken

@@ -372,8 +372,8 @@ typedef struct cc_pool_planes_job {
 
 /* y[p][r][j] = (sum over i < k of x[p][r][off[i] + j step], in 16 partials) / divisor      p < planes, r < rows, j < n
  *
- * The step is 1 or 2; x has two vectors of slack behind it. Steps between planes and rows are in bytes. `inverse` is
- * that of the divisor where it is exact, else 0. */
+ * The offsets are those of a box in C order. The step is 1 or 2; x has two vectors of slack behind it. Steps between
+ * planes and rows are in bytes. `inverse` is that of the divisor where it is exact, else 0. */
 typedef struct cc_window_sum_job {
   const void *x;
   const int32_t *off;
