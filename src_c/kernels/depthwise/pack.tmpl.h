@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * pack.tmpl.h - packs rows of inputs with their border, as halo_pack.tmpl.h does, for depthwise_rows and _lanes.
  *
- * Rows are short here and as many as the sums: their border is written in whole vectors, over the row that follows,
- * which is written next. A vector's slack is behind the last. */
+ * Rows are short here and as many as the sums: each holds whole vectors, and its border is written in such. */
 
 #if CC_VECTOR_BYTES > 16 /* without masks and broadcasts, positions across rows are faster than rows */
 /* y[w] = x[w step] for w in [low, high), of other w in [0, n) fill, in whole vectors; step is 1 or 2. */
@@ -54,8 +53,9 @@ CC_ALWAYS_INLINE void CC_K(pack_dense)(const cc_halo_pack_job *job, const char *
       CC_K(pack_row)(y + last, x + last * step * size, step, low - last, high - last, VL, fill);
     }
   else
-    for (int64_t h = top; h < bottom; h++, x += job->stride[1], y += pitch)
-      CC_K(pack_row)(y, x, step, low, high, n, fill);
+    for (int64_t w = 0; w < n; w += VL)
+      for (int64_t h = 0; h < bottom - top; h++)
+        CC_K(pack_row)(y + h * pitch + w, x + h * job->stride[1] + w * step * size, step, low - w, high - w, VL, fill);
 }
 
 /* The same of any elements, step and mode; x is the channel's first element. */

@@ -130,6 +130,67 @@ CC_ALWAYS_INLINE void CC_K(depthwise_tile3)(const cc_depthwise_rows_job *job, co
   CC_K(depthwise_end)(job, y, rows, cut, sum, 4, nv, false);
 }
 
+#if CC_VECTOR_BYTES > 16
+enum { CC_K(SQUARE_ROWS) = CC_VECTOR_BYTES == 64 ? 7 : 4 }; /* of a tile; with 2 vectors and a weight they fit */
+
+/* Packed row i of a tile, at x, under a side x side kernel whose columns are neighbours. */
+CC_ALWAYS_INLINE void CC_K(square_row)(const T *x, const T *w, V *sum, const int i, const int side, const int nv) {
+  const int from = i < side ? 0 : i - side + 1, to = i < CC_K(SQUARE_ROWS) ? i + 1 : CC_K(SQUARE_ROWS);
+  /* Else compilers keep weights in registers for the next row, and none are left for the inputs. */
+  __atomic_signal_fence(__ATOMIC_SEQ_CST);
+  CC_UNROLL
+  for (int kw = 0; kw < side; kw++) {
+    V b[2];
+    CC_UNROLL
+    for (int v = 0; v < nv; v++)
+      b[v] = v_load(x + kw + v * VL);
+    CC_UNROLL
+    for (int j = from * nv; j < to * nv; j++)
+      sum[j] = v_fma(v_splat(w[kw + (i - j / nv) * side]), b[j % nv], sum[j]);
+  }
+}
+
+/* All rows of nv vectors, 1 or 2, from vector `first` of a row on, of all planes, under 5 x 5 or 7 x 7 kernels of step 1;
+ * at least as many rows as a tile has. */
+CC_ALWAYS_INLINE void CC_K(square_strip)(const cc_depthwise_rows_job *given, int64_t first, const int side,
+                                         const int nv) {
+  enum { ROWS = CC_K(SQUARE_ROWS) };
+  cc_depthwise_rows_job job = *given; /* one that writing to y cannot change */
+  const bool cut = job.part && first + nv == job.vectors;
+  for (int64_t p = 0; p < job.planes; p++) {
+    for (int64_t row = 0; row < job.rows; row += ROWS) {
+      row = row + ROWS > job.rows ? job.rows - ROWS : row; /* what is written twice is the same */
+      const T *x = (const T *)job.x + row * job.pitch + first * VL, *w = job.w;
+      V sum[2 * ROWS];
+      CC_UNROLL
+      for (int i = 0; i < ROWS * nv; i++)
+        sum[i] = (V){0};
+      CC_UNROLL
+      for (int i = 0; i < ROWS + side - 1; i++)
+        CC_K(square_row)(x + i * job.pitch, w, sum, i, side, nv);
+      CC_K(depthwise_end)(&job, (char *)job.y + row * job.y_stride + first * VL * (int64_t)sizeof(T), ROWS, cut, sum,
+                          ROWS, nv, false);
+    }
+    job.x = (const T *)job.x + job.next_x;
+    job.w = (const T *)job.w + job.next_w;
+    job.bias = job.bias ? (const T *)job.bias + job.next_bias : NULL;
+    job.y = (char *)job.y + job.next_y;
+  }
+}
+
+CC_ALWAYS_INLINE void CC_K(square_strips)(const cc_depthwise_rows_job *job, const int side) {
+  int64_t v = 0;
+  for (; v + 2 <= job->vectors; v += 2)
+    CC_K(square_strip)(job, v, side, 2);
+  if (v < job->vectors)
+    CC_K(square_strip)(job, v, side, 1);
+}
+
+static CC_NOINLINE void CC_K(depthwise_5s1)(const cc_depthwise_rows_job *job) { CC_K(square_strips)(job, 5); }
+
+static CC_NOINLINE void CC_K(depthwise_7s1)(const cc_depthwise_rows_job *job) { CC_K(square_strips)(job, 7); }
+#endif
+
 /* All rows of nv vectors of outputs, from vector `first` of a row on, of all planes. Where rows do not come out even
  * the last tile begins earlier: what it writes twice is the same. Under 3 x 3 kernels, whose tiles are soon done,
  * weights stay in registers and columns are literals: `held`, the step, 0 for other kernels and with lanes. */
@@ -186,11 +247,16 @@ static CC_NOINLINE void CC_K(depthwise_3s2)(const cc_depthwise_rows_job *job) { 
 static CC_NOINLINE void CC_K(depthwise_any)(const cc_depthwise_rows_job *job) { CC_K(depthwise_strips)(job, false, 0); }
 
 static void CC_K(depthwise_rows)(const cc_depthwise_rows_job *job) {
-  const bool three = job->taps[0] == 1 && job->taps[1] == 3 && job->taps[2] == 3;
-  if (three && job->step == 1)
+  const int64_t side = job->taps[0] == 1 && job->taps[1] == job->taps[2] ? job->taps[1] : 0;
+  const bool tall = side > 1 && job->step == 1 && job->rows >= CC_K(SQUARE_ROWS) && job->off[1] == 1;
+  if (side == 3 && job->step == 1)
     CC_K(depthwise_3s1)(job);
-  else if (three && job->step == 2)
+  else if (side == 3 && job->step == 2)
     CC_K(depthwise_3s2)(job);
+  else if (side == 5 && tall)
+    CC_K(depthwise_5s1)(job);
+  else if (side == 7 && tall)
+    CC_K(depthwise_7s1)(job);
   else
     CC_K(depthwise_any)(job);
 }
