@@ -107,6 +107,57 @@ def test_all_ways_give_the_same_bits(
                 assert_same_bits(run(given, w, bias, residual=other, **options), added)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(
+    ("image", "filters", "kernel", "stride"),
+    [
+        ((20, 11, 150), 45, (1, 1), 1),
+        ((20, 151), 45, (1,), 2),
+        ((9, 13, 11), 30, (1, 1), 1),
+        ((3, 9, 301), 19, (3, 3), 1),
+        ((3, 9, 301), 19, (3, 3), 2),
+        ((2, 3, 5, 130), 17, (1, 3, 2), 1),
+        ((7, 40, 41), 64, (4, 4), 4),
+    ],
+)
+def test_plain_sums_go_where_they_belong(
+    image: tuple[int, ...], filters: int, kernel: tuple[int, ...], stride: int, dtype: type
+) -> None:
+    """Tiles write to the output themselves: into any array, nothing beside it, and no -0 for 0."""
+    rng = np.random.default_rng(filters)
+    run = {1: cconv.conv1d, 2: cconv.conv2d, 3: cconv.conv3d}[len(kernel)]
+    x = rng.standard_normal((2, *image)).astype(dtype)
+    w = rng.standard_normal((filters, image[0], *kernel)).astype(dtype)
+    w[::3] = -np.finfo(dtype).tiny  # products with the first image become -0
+    x[0] = np.abs(x[0]) * np.finfo(dtype).tiny
+    bias: Array = rng.standard_normal(filters).astype(dtype)
+    bias[::2] = -0.0
+    options: dict[str, Any] = {"stride": stride, "algorithm": "direct"}
+    for given in (None, bias):
+        expected = np.concatenate(
+            [
+                run(x, w[m : m + 1], None if given is None else given[m : m + 1], **options)
+                for m in range(filters)
+            ],
+            axis=1,
+        )
+        for threads in (1, 3):
+            assert_same_bits(run(x, w, given, threads=threads, **options), expected)
+            shape = expected.shape
+            wide = np.full((*shape[:-1], shape[-1] + 5), 7, dtype)
+            run(x, w, given, out=wide[..., 2:-3], threads=threads, **options)
+            assert_same_bits(wide[..., 2:-3], expected)
+            assert (wide[..., :2] == 7).all()
+            assert (wide[..., -3:] == 7).all()
+            apart = np.full((shape[0], 2 * shape[1], *shape[2:]), 7, dtype)
+            run(x, w, given, out=apart[:, ::2], threads=threads, **options)
+            assert_same_bits(apart[:, ::2], expected)
+            assert (apart[:, 1::2] == 7).all()
+            back = np.empty_like(expected)
+            run(x, w, given, out=back[:, ::-1], threads=threads, **options)
+            assert_same_bits(back[:, ::-1], expected)
+
+
 def test_an_unaligned_image_with_channels_last() -> None:
     rng = np.random.default_rng(1)
     x = rng.standard_normal((1, 12, 12, 32)).astype(np.float32)

@@ -14,7 +14,7 @@ static int64_t tile_cost(const cc_kernels *kernels, int64_t mr, int64_t vectors,
   while (vectors > 0) {
     const int64_t nv = cc_next_tile(kernels, mr, vectors)->nv;
     const int64_t count = nv == kernels->conv_tiles[mr - 1].width[0].nv ? vectors / nv : 1;
-    cost += count * (panel ? cc_max(cc_max(mr * nv, nv + mr), 4 * nv) + 4 : cc_max(mr * nv, 2 * nv + mr + 1));
+    cost += count * (panel ? cc_max(mr * nv, cc_max(nv + mr, 5 * nv)) + 4 : cc_max(mr * nv, 2 * nv + mr + 1));
     vectors -= count * nv;
   }
   return cost;

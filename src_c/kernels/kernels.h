@@ -22,11 +22,12 @@
 
 #include "cconv.h"
 
-/* slab[m][p] (+)= sum over k of w[m][k] x[off[k] + p]      m < MR, p < NV VL
+/* slab[m][p] (+)= sum over k of w[m][k] x[off[k] + p], and bias[m bias_step] at last      m < MR, p < NV VL
  *
  *   w     rows ldw elements apart: the caller's weights, in place
- *   x     the halo, at the tile's first position; off has K element offsets
- *   slab  [MR][NV VL], aligned; read first unless `fresh`
+ *   x     the halo, at the tile's first position, or a panel; off has K element offsets
+ *   slab  rows lds elements apart, or NV VL where lds is 0; read first unless `fresh`; may be the output
+ *   bias  NULL for none, which leaves every sum as it is, -0 too
  *
  * Each element is one chain of v_fma in the order of k. */
 typedef struct cc_conv_tile_job {
@@ -36,7 +37,10 @@ typedef struct cc_conv_tile_job {
   const void *x;
   const int32_t *off;
   void *slab;
+  int64_t lds;
   bool fresh;
+  const void *bias;
+  int64_t bias_step;
 } cc_conv_tile_job;
 
 typedef void cc_conv_tile_fn(const cc_conv_tile_job *job);

@@ -24,6 +24,7 @@ typedef struct conv_direct {
   int64_t tiles;           /* of channels in a group; tile i holds cc_part(oc, i, tiles) onwards */
   int64_t rows;            /* of the largest of them */
   int64_t tiles_a_unit, units_a_block, units, parts;
+  bool plain;                /* tiles may write to the output */
   int64_t slack;             /* elements behind the halo that tiles read */
   int64_t slab_at, panel_at; /* a thread's scratch: the halo and its slack, the slab, a tile's weights */
   int64_t thread_bytes;
@@ -89,6 +90,7 @@ static void prepare(const cc_conv *conv, int64_t threads, cc_conv_work *work) {
     return;
   *d = (conv_direct){.blocks = blocks};
   const cc_halo *halo = &d->blocks.halo;
+  d->plain = d->blocks.chunks == 1 && cconv_conv_is_plain(conv);
   d->slack = slack;
   d->blocks_an_image = d->blocks.count[0] * d->blocks.count[1] * d->blocks.count[2];
   d->tiles = cconv_choose_tiles(kernels, shape->oc, cc_ceil_div(halo->positions, kernels->vector_length), false);
@@ -129,6 +131,19 @@ static void store_tile(const conv_direct *d, int64_t n, int64_t first, int64_t r
                               .residual_stride = conv->residual.stride[CC_CHANNEL]});
 }
 
+/* Have a tile at positions [position, position + step) write to image n itself, where they are of one row. */
+static bool aim_at_output(const conv_direct *d, int64_t n, int64_t first, const cc_block *block, int64_t position,
+                          int64_t step, cc_conv_tile_job *job) {
+  const cc_view *y = &d->conv->output;
+  cc_segment s = {.position = position};
+  if (!cconv_next_segment(&d->blocks.halo, block, position + step, &s) || s.n < step)
+    return false;
+  job->slab = cconv_segment_at(y, n, first, &s);
+  job->lds = y->stride[CC_CHANNEL] / d->conv->element;
+  job->bias = cconv_conv_bias(d->conv, first, &job->bias_step);
+  return true;
+}
+
 /* All chunks, tiles and positions of one unit. */
 static void run_unit(void *arg, int64_t unit, bool first_unit, int64_t part) {
   const conv_direct *d = arg;
@@ -162,14 +177,16 @@ static void run_unit(void *arg, int64_t unit, bool first_unit, int64_t part) {
       for (int64_t p = 0, step; p < positions; p += step) {
         const cc_conv_tile *tile = cc_next_tile(kernels, mr, cc_ceil_div(positions - p, kernels->vector_length));
         step = tile->nv * kernels->vector_length;
-        tile->run(&(cc_conv_tile_job){.k = chunk.terms,
-                                      .w = w.data,
-                                      .ldw = w.pitch,
-                                      .x = scratch + p * es,
-                                      .off = (const int32_t *)(const void *)d->workspace,
-                                      .slab = sums,
-                                      .fresh = c == 0});
-        if (c == d->blocks.chunks - 1)
+        cc_conv_tile_job job = {.k = chunk.terms,
+                                .w = w.data,
+                                .ldw = w.pitch,
+                                .x = scratch + p * es,
+                                .off = (const int32_t *)(const void *)d->workspace,
+                                .slab = sums,
+                                .fresh = c == 0};
+        const bool aimed = d->plain && p + step <= positions && aim_at_output(d, n, first, &block, p, step, &job);
+        tile->run(&job);
+        if (c == d->blocks.chunks - 1 && !aimed)
           store_tile(d, n, first, mr, &block, p, cc_min(p + step, positions), sums, step);
         if (d->blocks.chunks > 1)
           sums += mr * step * es;

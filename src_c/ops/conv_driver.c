@@ -105,6 +105,18 @@ cc_rows cconv_conv_weights(const cc_conv *conv, int64_t g, int64_t oc, int64_t r
   return (cc_rows){.data = panel, .pitch = chunk->terms};
 }
 
+bool cconv_conv_is_plain(const cc_conv *conv) {
+  const cc_view *y = &conv->output;
+  return conv->activation == CCONV_ACTIVATION_NONE && !conv->residual.data && y->dtype == conv->dtype &&
+         y->stride[CC_WIDTH] == conv->element && conv->shape.oc > 1 && y->stride[CC_CHANNEL] % conv->element == 0;
+}
+
+const char *cconv_conv_bias(const cc_conv *conv, int64_t m, int64_t *step) {
+  static const int64_t zero = 0; /* of every dtype */
+  *step = conv->bias != NULL;
+  return conv->bias ? conv->bias + m * conv->element : (const char *)&zero;
+}
+
 void cconv_conv_store(const cc_conv *conv, const cc_conv_rows *r) {
   const int along = r->channels ? CC_CHANNEL : CC_WIDTH;
   const int64_t es = conv->element, step = conv->output.stride[along];

@@ -94,6 +94,13 @@ typedef struct cc_conv_rows {
   int64_t residual_stride;
 } cc_conv_rows;
 
+/* Is the output sums and biases and nothing else, its rows contiguous? Then a tile may write there itself, with lds
+ * output.stride[CC_CHANNEL] / element, and the bias that follows. */
+bool cconv_conv_is_plain(const cc_conv *conv);
+
+/* The bias of channels from m on, *step elements apart: 0 where there is none, so that no sum stays -0. */
+const char *cconv_conv_bias(const cc_conv *conv, int64_t m, int64_t *step);
+
 /* y = activation(slab + residual + bias), in the dtype of the output. */
 void cconv_conv_store(const cc_conv *conv, const cc_conv_rows *rows);
 

@@ -18,6 +18,7 @@ enum {
   MOST_CUTS = 16,        /* numbers of blocks looked at, */
   WORTH = 32,            /* where one saves more than such a part over the last: larger blocks are easier to read */
   MOST_POSITIONS = 1024, /* of a block */
+  PARTS_OF_BUDGET = 4,   /* one for a block's panels: what they are gathered from, weights and outputs want the rest */
   MOST_TERMS = 1 << 24   /* so that no size below overflows */
 };
 
@@ -28,6 +29,7 @@ typedef struct panels {
   int64_t positions, columns, blocks_an_image; /* of an image: outputs, panels, runs of panels */
   int64_t runs;                                /* of channels, each with panels of its own */
   bool adjacent;                               /* outputs follow each other in memory, row after row */
+  bool plain;                                  /* ... and tiles may write there */
   int64_t width, pitch;                        /* of a panel; elements from one to the next */
   int64_t tiles, rows;                         /* of channels in a group, as in conv_direct.c */
   int64_t units, parts;
@@ -100,6 +102,7 @@ bool cconv_conv_panels_prepare(const cc_conv *conv, int64_t threads, cc_conv_wor
   *d = (panels){.positions = positions, .adjacent = cconv_conv_is_adjacent(shape->axis, &conv->output)};
   if (conv->residual.data)
     d->adjacent = d->adjacent && cconv_conv_is_adjacent(shape->axis, &conv->residual);
+  d->plain = d->adjacent && cconv_conv_is_plain(conv);
   d->tiles = cconv_choose_tiles(kernels, shape->oc, cc_ceil_div(positions, vl), true);
   d->rows = cc_ceil_div(shape->oc, d->tiles);
   d->width = kernels->conv_tiles[d->rows - 1].width[0].nv * vl;
@@ -115,11 +118,12 @@ bool cconv_conv_panels_prepare(const cc_conv *conv, int64_t threads, cc_conv_wor
                         cc_lines(MOST_POSITIONS * (int64_t)sizeof(cc_panel_run)) + CC_ALIGNMENT;
   const int64_t most =
       cc_min((cconv_operation_budget() - fixed) / (d->pitch * es), cc_max(1, MOST_POSITIONS / d->width));
+  const int64_t good = cc_max(1, cconv_operation_budget() / PARTS_OF_BUDGET / (d->pitch * es));
   if (most < 1)
     return false;
   const double operations = cconv_conv_operations(conv);
   threads = cconv_operation_parts(threads, threads, operations);
-  cut(d, conv, threads, cc_ceil_div(d->columns, most));
+  cut(d, conv, threads, cc_ceil_div(d->columns, cc_min(most, good)));
   d->units = images * d->blocks_an_image * d->runs;
   d->parts = cconv_operation_parts(threads, d->units, operations);
   const int64_t largest = cc_ceil_div(d->columns, d->blocks_an_image);
@@ -175,6 +179,11 @@ static void gather(const panels *d, int64_t n, int64_t g, int64_t first, int64_t
   conv->kernels->panel(&job);
 }
 
+/* Where output p of image n and a channel lies. */
+static char *output_at(const cc_conv *conv, const cc_view *view, int64_t n, int64_t channel, int64_t p) {
+  return view->data + n * view->stride[CC_BATCH] + channel * view->stride[CC_CHANNEL] + place_of(conv, view, false, p);
+}
+
 /* Store the sums of channels [first, first + rows) at outputs [p, end). */
 static void store(const panels *d, int64_t n, int64_t first, int64_t rows, int64_t p, int64_t end, char *slab,
                   int64_t lds) {
@@ -183,21 +192,16 @@ static void store(const panels *d, int64_t n, int64_t first, int64_t rows, int64
   const int64_t line = conv->shape.axis[2].out;
   for (int64_t size; p < end; p += size, slab += size * conv->element) {
     size = d->adjacent ? end - p : cc_min(line - p % line, end - p);
-    cconv_conv_store(conv,
-                     &(cc_conv_rows){.slab = slab,
-                                     .lds = lds,
-                                     .rows = rows,
-                                     .n = size,
-                                     .bias = conv->bias ? conv->bias + first * conv->element : NULL,
-                                     .bias_step = 1,
-                                     .y = y->data + n * y->stride[CC_BATCH] + first * y->stride[CC_CHANNEL] +
-                                          place_of(conv, y, false, p),
-                                     .y_stride = y->stride[CC_CHANNEL],
-                                     .residual = residual->data ? residual->data + n * residual->stride[CC_BATCH] +
-                                                                      first * residual->stride[CC_CHANNEL] +
-                                                                      place_of(conv, residual, false, p)
-                                                                : NULL,
-                                     .residual_stride = residual->stride[CC_CHANNEL]});
+    cconv_conv_store(conv, &(cc_conv_rows){.slab = slab,
+                                           .lds = lds,
+                                           .rows = rows,
+                                           .n = size,
+                                           .bias = conv->bias ? conv->bias + first * conv->element : NULL,
+                                           .bias_step = 1,
+                                           .y = output_at(conv, y, n, first, p),
+                                           .y_stride = y->stride[CC_CHANNEL],
+                                           .residual = residual->data ? output_at(conv, residual, n, first, p) : NULL,
+                                           .residual_stride = residual->stride[CC_CHANNEL]});
   }
 }
 
@@ -208,26 +212,30 @@ static void run_tile(const panels *d, int64_t n, int64_t g, int64_t t, int64_t f
   const cc_kernels *kernels = conv->kernels;
   const int64_t es = conv->element, vl = kernels->vector_length;
   const int64_t oc = cc_part(shape->oc, t, d->tiles), mr = cc_part(shape->oc, t + 1, d->tiles) - oc;
+  const int64_t first = g * shape->oc + oc;
   const cc_chunk chunk = {.channels = shape->ic,
                           .taps = {shape->axis[0].kernel, shape->axis[1].kernel, shape->axis[2].kernel},
                           .terms = shape->reduction};
   const cc_rows w = cconv_conv_weights(conv, g, oc, mr, &chunk, scratch + d->weights_at);
-  cc_conv_panel_job job = {.k = shape->reduction,
-                           .x = w.data,
-                           .step = w.pitch,
-                           .off = (const int32_t *)(const void *)d->workspace,
-                           .pitch = d->width,
-                           .slab = scratch + d->slab_at,
-                           .fresh = true};
+  cc_conv_tile_job job = {.k = shape->reduction,
+                          .w = w.data,
+                          .ldw = w.pitch,
+                          .off = (const int32_t *)(const void *)d->workspace,
+                          .fresh = true};
   for (int64_t p = from, size; p < end; p += size) {
     const int64_t column = (p - from) / d->width, lane = (p - from) % d->width;
     const int64_t left = cc_min(end - p, d->width - lane);
     const cc_conv_tile *tile = cc_next_tile(kernels, mr, cc_ceil_div(left, vl));
-    job.panel = scratch + (column * d->pitch + lane) * es;
-    job.lds = tile->nv * vl;
-    tile->panel(&job);
-    size = cc_min(job.lds, left);
-    store(d, n, g * shape->oc + oc, mr, p, p + size, job.slab, job.lds);
+    const int64_t length = tile->nv * vl;
+    size = cc_min(length, left);
+    const bool whole = d->plain && size == length;
+    job.x = scratch + (column * d->pitch + lane) * es;
+    job.slab = whole ? output_at(conv, &conv->output, n, first, p) : scratch + d->slab_at;
+    job.lds = whole ? conv->output.stride[CC_CHANNEL] / es : length;
+    job.bias = whole ? cconv_conv_bias(conv, first, &job.bias_step) : NULL;
+    tile->run(&job);
+    if (!whole)
+      store(d, n, first, mr, p, p + size, job.slab, job.lds);
   }
 }
 
@@ -253,7 +261,7 @@ static cconv_status run(const cc_conv *conv, const cc_conv_work *work, cc_run *r
   d.workspace = workspace;
   d.run = run;
   for (int64_t k = 0; k < conv->shape.reduction; k++)
-    ((int32_t *)(void *)workspace)[k] = (int32_t)k;
+    ((int32_t *)(void *)workspace)[k] = (int32_t)(k * d.width);
   return cconv_parallel(run, run_unit, &d, d.units, d.parts);
 }
 
