@@ -18,7 +18,7 @@ enum {
   MOST_CUTS = 16,        /* numbers of blocks looked at, */
   WORTH = 32,            /* where one saves more than such a part over the last: larger blocks are easier to read */
   MOST_POSITIONS = 1024, /* of a block */
-  PARTS_OF_BUDGET = 4,   /* one for a block's panels: what they are gathered from, weights and outputs want the rest */
+  PARTS_OF_BUDGET = 4,   /* one for a block's panels where weights fit too: inputs and outputs want the rest */
   MOST_TERMS = 1 << 24   /* so that no size below overflows */
 };
 
@@ -116,14 +116,15 @@ bool cconv_conv_panels_prepare(const cc_conv *conv, int64_t threads, cc_conv_wor
   const int64_t weights = conv->weight.in_place ? 0 : cc_lines(k * d->rows * es);
   const int64_t fixed = cc_lines(k * (int64_t)sizeof(int32_t)) + weights + cc_lines((d->rows * d->width + vl) * es) +
                         cc_lines(MOST_POSITIONS * (int64_t)sizeof(cc_panel_run)) + CC_ALIGNMENT;
-  const int64_t most =
-      cc_min((cconv_operation_budget() - fixed) / (d->pitch * es), cc_max(1, MOST_POSITIONS / d->width));
-  const int64_t good = cc_max(1, cconv_operation_budget() / PARTS_OF_BUDGET / (d->pitch * es));
-  if (most < 1)
+  const int64_t budget = cconv_operation_budget(), fit = (budget - fixed) / (d->pitch * es);
+  if (fit < 1)
     return false;
+  /* Weights that do not stay in the cache come again for every block. */
+  const int64_t parts = k <= budget / es / shape->oc ? PARTS_OF_BUDGET : 1;
+  const int64_t most = cc_max(1, cc_min(fit / parts, MOST_POSITIONS / d->width));
   const double operations = cconv_conv_operations(conv);
   threads = cconv_operation_parts(threads, threads, operations);
-  cut(d, conv, threads, cc_ceil_div(d->columns, cc_min(most, good)));
+  cut(d, conv, threads, cc_ceil_div(d->columns, most));
   d->units = images * d->blocks_an_image * d->runs;
   d->parts = cconv_operation_parts(threads, d->units, operations);
   const int64_t largest = cc_ceil_div(d->columns, d->blocks_an_image);
