@@ -91,9 +91,11 @@ def conv2d(
     algorithm : {'auto', 'direct', 'winograd'}
         'direct' sums the products as the formula has them.  'winograd' needs fewer multiplications,
         for floats and kernels of 3 by 3 along the last two axes with stride and dilation 1, and is
-        refused elsewhere.  'auto' takes it where it is faster, which shapes and parameters alone
-        decide: never threads, batch, memory order or values.  The environment variable
-        CCONV_ALGORITHM says what 'auto' is.
+        refused elsewhere.  'auto' takes it where it is faster, also for large kernels of one
+        channel a group, which shapes and parameters alone decide: never threads, batch or memory
+        order.  It looks at values in one case: a float kernel of one channel that is a column times
+        a row, but for roundings, is summed along one axis and then the other.  The environment
+        variable CCONV_ALGORITHM says what 'auto' is.
     threads : int, optional
         At least 1; by default `get_num_threads()`.
 
@@ -134,7 +136,10 @@ def conv2d(
     G = 8 for float32 and 24 for float64; where many channels are exactly alike, in inputs and in
     weights, every rounding repeats in each, and G is up to 40 and 50.  Integers in floats are then
     not exact, and sums of zeros need not be zero: use 'direct' where they must be.  NaN and
-    infinities reach exactly the windows that hold them.
+    infinities reach exactly the windows that hold them.  By 'auto' all this holds for large kernels
+    of one channel, too: of those a tile is the inputs that up to 4 by 4 neighbouring outputs look
+    at, the kernel's size rounded up to a multiple of 4, or along a signal what is within 256
+    elements of those that an output looks at.
 
     Dtypes are float16, float32, float64, bool, and integers of 8 to 64 bits.  With a float among
     input, weight and bias the result follows `numpy.result_type`; float16 is computed in float32

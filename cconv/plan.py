@@ -21,6 +21,7 @@ ALGORITHMS = {
     "direct": "direct: sums of products, as the formula has them",
     "depthwise": "direct, channel by channel: each group has one input channel",
     "winograd": "Winograd: fewer multiplications, on transformed tiles of the image",
+    "separable": "two passes of sums, for the kernel is a column times a row",
     "reference": "the NumPy reference, for there is no C core",
 }
 
@@ -61,8 +62,8 @@ class ConvPlan:
     dtype : numpy.dtype
         Of the result.
     algorithm : str
-        What was chosen: 'direct', 'depthwise' (direct, channel by channel) or 'winograd';
-        'reference' without the C core.
+        What was chosen: 'direct', 'depthwise' (direct, channel by channel), 'winograd' or
+        'separable' (a pass along each axis); 'reference' without the C core.
     flops : int
         Twice the multiply-adds of a call, taps on the padding counted.
     workspace_nbytes : int

@@ -26,4 +26,11 @@ cconv_status cconv_winograd_serves(int32_t dtype, int32_t rank, const cc_conv_sh
  * cannot serve. shape->n is not looked at. */
 cc_method cconv_choose_method(int32_t asked, int32_t dtype, const cc_conv_shape *shape);
 
+/* Is a convolution computed in Winograd's domain, piece by piece of its kernel? Only where AUTO is asked for, of one
+ * channel a group, and of kernels so large that this takes less time. */
+bool cconv_choose_pieces(int32_t asked, int32_t dtype, const cc_conv_shape *shape);
+
+/* Its rows are folded out of a single one, so many outputs in each; 0 where it has rows of its own. */
+int64_t cconv_pieces_fold(const cc_conv_shape *shape);
+
 #endif

@@ -137,9 +137,11 @@ typedef enum cconv_padding_mode {
 /* How a convolution is computed. DIRECT sums the K products as the formula has them: exactly where the values are
  * integers whose sums the dtype holds, else to within (K + 2) u sum |weight| |input|, u being the unit roundoff.
  * WINOGRAD needs fewer multiplications, for FLOAT32 and FLOAT64, kernels of 3 x 3, strides and dilations of 1; its
- * error is larger, and integers are not exact. */
+ * error is larger, and integers are not exact. AUTO computes large kernels of one channel a group likewise, piece by
+ * piece; and such kernels of one channel that are a column times a row but for roundings, which only their values say,
+ * by a pass along each axis. */
 typedef enum cconv_algorithm {
-  CCONV_ALGORITHM_AUTO = 0, /* what is fastest of the two, by shapes and parameters alone */
+  CCONV_ALGORITHM_AUTO = 0, /* what is fastest, by shapes and parameters alone but for a column times a row */
   CCONV_ALGORITHM_DIRECT,
   CCONV_ALGORITHM_WINOGRAD /* UNSUPPORTED where it cannot serve */
 } cconv_algorithm;
@@ -348,7 +350,7 @@ void cconv_plan_destroy(cconv_plan *plan);
 typedef struct cconv_plan_info {
   uint32_t struct_size;              /* sizeof(cconv_plan_info) */
   int32_t threads;                   /* that work */
-  const char *algorithm;             /* static: "direct", "depthwise", "winograd" */
+  const char *algorithm;             /* static: "direct", "depthwise", "winograd", "separable" */
   double operations;                 /* twice the multiply-adds of the plain sum */
   int64_t bytes_moved;               /* input, weight, bias, residual and output, once each */
   int64_t workspace;                 /* bytes an execution needs */

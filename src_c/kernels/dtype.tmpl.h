@@ -71,6 +71,8 @@
 #include "kernels/winograd/tiles.tmpl.h"
 
 #include CC_PRODUCTS
+
+#include "kernels/winograd/pieces.tmpl.h"
 #endif
 
 #include "kernels/pool/extreme.tmpl.h"
@@ -81,6 +83,8 @@
 #include "kernels/pool/planes.tmpl.h"
 
 #include "kernels/filter/separable.tmpl.h"
+
+#include "kernels/filter/mend.tmpl.h"
 #endif
 
 static const cc_kernels CC_K(kernels) = {
@@ -124,9 +128,15 @@ static const cc_kernels CC_K(kernels) = {
     .depthwise_rows = CC_K(depthwise_rows),
     .halving_mean = CC_K(halving_mean),
 #endif
+    .pieces_input = CC_K(pieces_input),
+    .pieces_output = CC_K(pieces_output),
+    .pieces_weight = CC_K(pieces_weight),
     .filter_rows = CC_K(filter_rows),
     .filter_means = CC_K(filter_means),
     .filter_line = CC_K(filter_line),
+    .is_finite = CC_K(is_finite),
+    .mend = CC_K(mend),
+    .factor = CC_K(factor),
 #if CC_VECTOR_BYTES == 64
     .depthwise_planes = CC_K(depthwise_planes),
 #endif

@@ -21,6 +21,7 @@
 #include <stddef.h>
 
 #include "cconv.h"
+#include "kernels/filter_jobs.h"
 
 /* slab[m][p] (+)= sum over k of w[m][k] x[off[k] + p], and bias[m bias_step] at last      m < MR, p < NV VL
  *
@@ -425,38 +426,6 @@ typedef struct cc_halving_job {
   void *y;
 } cc_halving_job;
 
-/* y[r][j] = (sum over k < taps of w[k] x[r + k][j]) / divisor      r < rows, j < n
- *
- *   x         rows of inputs, of any alignment: taps + rows - 1 of them
- *   y         rows y_row bytes apart, aligned to elements, apart from x
- *   divisor   0 for none; an integer
- *   suffixes  scratch of rows times 8 vectors, for filter_means alone
- *
- * filter_rows: each element is one chain of v_fma in the order of k. filter_means: weights of 1, and rows <= taps; an
- * element is the sum of x[taps - 1], x[taps - 2], ... x[r] plus that of x[taps], x[taps + 1], ... x[taps + r - 1]. */
-typedef struct cc_filter_rows_job {
-  const char *const *x;
-  const void *w;
-  int64_t taps, rows, n;
-  double divisor;
-  void *y;
-  int64_t y_row;
-  void *suffixes;
-} cc_filter_rows_job;
-
-/* y[r][j] = (sum over t < terms of w[t] x[r][t + j]) / divisor           r < rows, j < n
- *           (sum over t < terms of x[r][off[t] + j]) / divisor           where w is NULL
- *
- * x's rows are x_row elements apart, with a vector's slack behind each; for the rest see cc_filter_rows_job. */
-typedef struct cc_filter_line_job {
-  const void *x, *w;
-  const int32_t *off;
-  int64_t terms, rows, n, x_row;
-  double divisor;
-  void *y;
-  int64_t y_row;
-} cc_filter_line_job;
-
 /* y[i][v] = sum over kd, kh, kw of w[kd][kh][kw] x[kd slice + (step i + kh) pitch + off[kw] + v VL]  i < rows, v < vectors
  *
  * The sums of one channel, or of a channel in each lane, over packed rows of inputs.
@@ -572,9 +541,15 @@ typedef struct cc_kernels {
   void (*depthwise_rows)(const cc_depthwise_rows_job *job);
   void (*depthwise_planes)(const cc_depthwise_planes_job *job); /* of avx512 alone */
   /* For floating dtypes. */
+  void (*pieces_input)(const cc_pieces_input_job *job);
+  void (*pieces_output)(const cc_pieces_output_job *job);
+  void (*pieces_weight)(const cc_pieces_weight_job *job);
   void (*filter_rows)(const cc_filter_rows_job *job);
   void (*filter_means)(const cc_filter_rows_job *job);
   void (*filter_line)(const cc_filter_line_job *job);
+  bool (*is_finite)(const void *x, int64_t n);     /* all n elements? */
+  void (*mend)(const void *x, void *y, int64_t n); /* y[j] = x[j] where y[j] is not finite */
+  bool (*factor)(const cc_factor_job *job);
 } cc_kernels;
 
 /* One instruction set: kernels for each dtype that is computed in. Others are converted where rows are read

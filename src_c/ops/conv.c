@@ -164,5 +164,5 @@ cconv_status cconv_conv(const cconv_conv_params *params, const cconv_tensor *inp
   if ((status = cconv_operation_workspace(workspace, bytes, work.workspace + CC_ALIGNMENT, &base, error)))
     return status;
   cconv_run_begin(&run, context);
-  return work.driver->run(&conv, &work, &run, base);
+  return cconv_conv_run(&conv, &work, &run, base);
 }

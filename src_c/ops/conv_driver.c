@@ -4,6 +4,7 @@
 
 #include "base/checked.h"
 #include "base/compiler.h"
+#include "ops/filter_separable.h"
 
 #define CC_CONV_DRIVER(name) extern const cc_conv_driver CC_PASTE(cconv_conv_, name);
 #include "ops/drivers.inc"
@@ -25,6 +26,16 @@ void cconv_conv_work_out(const cc_conv *conv, int64_t threads, cc_conv_work *wor
   work->driver = driver_for(conv);
   work->weights = 0;
   work->driver->prepare(conv, threads, work);
+  work->threads = threads;
+  work->separable = cconv_separable_fits(conv);
+  if (work->separable)
+    work->workspace = cc_max(work->workspace, cconv_separable_workspace(conv, threads));
+}
+
+cconv_status cconv_conv_run(const cc_conv *conv, const cc_conv_work *work, cc_run *run, char *workspace) {
+  if (work->separable && cconv_separable_factor(conv, workspace))
+    return cconv_separable_run(conv, work->threads, run, workspace);
+  return work->driver->run(conv, work, run, workspace);
 }
 
 bool cconv_conv_is_direct(const cc_conv *conv) { return driver_for(conv) == &cconv_conv_direct; }

@@ -19,6 +19,8 @@ typedef struct cc_conv_work {
   int64_t workspace; /* bytes of scratch */
   int64_t weights;   /* bytes of prepared weights, in whole lines; 0 for none */
   int64_t parts;     /* threads it deals its units to */
+  int64_t threads;   /* it was worked out for */
+  bool separable;    /* a run asks first whether the kernel is a column times a row, see filter_separable.h */
   _Alignas(16) char state[CC_WORK_STATE];
 } cc_conv_work;
 
@@ -37,6 +39,9 @@ typedef struct cc_conv_driver {
 /* Work out an ordinary convolution with outputs, which may be a phase of a transposed one, for the first
  * driver that fits. */
 void cconv_conv_work_out(const cc_conv *conv, int64_t threads, cc_conv_work *work);
+
+/* Run what was worked out, with as much workspace as that says. */
+cconv_status cconv_conv_run(const cc_conv *conv, const cc_conv_work *work, cc_run *run, char *workspace);
 
 /* Is that the direct driver? */
 bool cconv_conv_is_direct(const cc_conv *conv);

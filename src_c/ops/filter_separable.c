@@ -14,7 +14,8 @@
 #include "base/index_map.h"
 #include "base/layout.h"
 #include "base/parallel.h"
-#include "ops/operation.h"
+#include "ops/conv_mend.h"
+#include "ops/filter_separable.h"
 #include "shape/axis.h"
 
 enum {
@@ -29,12 +30,18 @@ enum {
   LEAST_ROWS = 4,         /* that a kernel computes together */
   LEAST_COLUMNS = 64,
   UNITS_A_THREAD = 4,
-  ELEMENT_OPERATIONS = 4 /* an element takes the time of so many multiply-adds beside its own */
+  ELEMENT_OPERATIONS = 4, /* an element takes the time of so many multiply-adds beside its own */
+  LEAST_TAPS = 3,         /* of an axis, for a kernel to be factored, ... */
+  LEAST_WINDOW = 25,      /* ... and in all: of fewer the sums take no longer than the memory */
+  LEAST_OPERATIONS = 1 << 19
 };
 
 typedef struct separable {
   cc_view input, output;
+  const cc_conv *conv; /* NULL for a filter */
+  cc_mend mend;
   const cc_kernels *kernels;
+  int32_t dtype;   /* of the arithmetic */
   cc_axis axis[2]; /* across rows, along them */
   const void *weights[2];
   double fill;
@@ -48,12 +55,13 @@ typedef struct separable {
   int64_t line, stage; /* columns of the slab; of rows that are packed together */
   int64_t units, parts;
   /* A thread's scratch, which begins with a row of fill. */
-  int64_t ones_at, lines_at, slab_at, stage_at, suffixes_at, levels_at, result_at, thread_bytes;
+  int64_t ones_at, lines_at, slab_at, stage_at, suffixes_at, levels_at, result_at, mend_at, thread_bytes;
   char *workspace;
 } separable;
 
 /* A block of outputs of one image. */
 typedef struct block {
+  int64_t n;
   char *x, *y; /* the image's first element, the block's first output */
   int64_t row, rows, column, columns;
   int64_t extent;    /* columns of the slab */
@@ -76,7 +84,7 @@ static cconv_status validate(const cconv_separable_params *params, const cconv_t
   const int32_t dtype = output->dtype, rank = 4;
   if (dtype != CCONV_FLOAT32 && dtype != CCONV_FLOAT64)
     return cc_fail(error, CCONV_BAD_DTYPE, "output", -1, dtype, CCONV_FLOAT32);
-  *s = (separable){.fill = params->padding_value};
+  *s = (separable){.dtype = dtype, .fill = params->padding_value};
   cconv_status status;
   if ((status = cconv_operation_context(context, error)) ||
       (status = cconv_operation_kernels(dtype, "output", &s->kernels, error)) ||
@@ -114,7 +122,7 @@ static cconv_status validate(const cconv_separable_params *params, const cconv_t
 
 /* Do an image's rows lie as they are computed? The stride of a single place says nothing. */
 static bool lies_in_rows(const separable *s, const cc_view *view) {
-  return view->dtype == s->output.dtype && (view->shape[CC_WIDTH] == 1 || view->stride[CC_WIDTH] == s->element);
+  return view->dtype == s->dtype && (view->shape[CC_WIDTH] == 1 || view->stride[CC_WIDTH] == s->element);
 }
 
 /* Rows and columns of a block. */
@@ -144,7 +152,13 @@ static void choose_blocks(separable *s, int64_t threads) {
   s->units = images * s->count * s->strips;
 }
 
-static void prepare(separable *s, const cconv_context *context) {
+/* Are sums all that the output wants? */
+static bool wants_sums(const separable *s) {
+  const cc_conv *conv = s->conv;
+  return !conv || (!conv->bias && !conv->residual.data && conv->activation == CCONV_ACTIVATION_NONE);
+}
+
+static void prepare(separable *s, int64_t threads) {
   const cc_axis *h = &s->axis[0], *w = &s->axis[1];
   const int64_t es = s->element, vector = s->kernels->vector_length;
   s->tall = !s->weights[0] && h->kernel >= TALL_TAPS;
@@ -153,11 +167,11 @@ static void prepare(separable *s, const cconv_context *context) {
                       (double)cc_min(w->kernel, s->wide ? TALL_TAPS : w->kernel);
   for (int a = 0; a < CCONV_MAX_RANK; a++)
     operations *= (double)s->output.shape[a];
-  choose_blocks(s, cconv_operation_parts(context->num_threads, context->num_threads, operations));
-  s->parts = cconv_operation_parts(context->num_threads, s->units, operations);
+  choose_blocks(s, cconv_operation_parts(threads, threads, operations));
+  s->parts = cconv_operation_parts(threads, s->units, operations);
   /* What stands for a column outside lies in the same block, if it is the only one. */
   s->in_place = !is_idle(s, 0) && lies_in_rows(s, &s->input) && (s->strips == 1 || w->map == CCONV_PADDING_CONSTANT);
-  s->direct = lies_in_rows(s, &s->output);
+  s->direct = lies_in_rows(s, &s->output) && wants_sums(s);
   const int64_t inputs = s->rows + h->kernel - 1, slack = 2 * vector;
   s->stage = cc_max(cc_min(LEAST_COLUMNS, s->line), cc_min(s->line, STAGE_BYTES / es / inputs));
   s->ones_at = cc_lines((s->line + slack) * es);
@@ -167,7 +181,8 @@ static void prepare(separable *s, const cconv_context *context) {
   s->suffixes_at = s->stage_at + (s->in_place || is_idle(s, 0) ? 0 : cc_lines((inputs * s->stage + slack) * es));
   s->levels_at = s->suffixes_at + (s->tall ? cc_lines(s->rows * 8 * vector * es) : 0);
   s->result_at = s->levels_at + (s->wide ? MOST_LEVELS * cc_lines((s->line + slack) * es) : 0);
-  s->thread_bytes = s->result_at + (s->direct ? 0 : cc_lines((s->rows * s->columns + slack) * es));
+  s->mend_at = s->result_at + (s->direct ? 0 : cc_lines((s->rows * s->columns + slack) * es));
+  s->thread_bytes = s->mend_at + s->mend.bytes;
 }
 
 /* ---------------------------------------------------------------------------- doing it */
@@ -314,7 +329,8 @@ static block block_of(const separable *s, int64_t unit, char *scratch) {
   const int64_t strip = unit % s->strips, image = unit / s->strips / s->count;
   const int64_t channels = s->input.shape[CC_CHANNEL], n = image / channels, c = image % channels;
   const int64_t *out = s->output.stride;
-  block b = {.row = unit / s->strips % s->count * s->rows,
+  block b = {.n = n,
+             .row = unit / s->strips % s->count * s->rows,
              .column = cc_part(w->out, strip, s->strips),
              .scratch = scratch,
              .slab = scratch + s->slab_at};
@@ -326,15 +342,15 @@ static block block_of(const separable *s, int64_t unit, char *scratch) {
   b.high = b.extent;
   if (s->in_place || w->map == CCONV_PADDING_CONSTANT) {
     const int64_t first = b.column - w->before;
-    b.low = cc_max(0, -first);
-    b.high = cc_min(b.extent, w->in - first);
+    b.low = cc_min(cc_max(0, -first), b.extent);
+    b.high = cc_max(b.low, cc_min(b.extent, w->in - first));
   }
   return b;
 }
 
 static void fill_row(const separable *s, char *target, int64_t n, double value) {
   s->kernels->halo_pack(&(cc_halo_pack_job){.input = target,
-                                            .source = s->output.dtype,
+                                            .source = s->dtype,
                                             .channels = 1,
                                             .step = {1, 1, 1},
                                             .dilation = {1, 1, 1},
@@ -342,6 +358,24 @@ static void fill_row(const separable *s, char *target, int64_t n, double value) 
                                             .length = {1, 1, n},
                                             .target = target,
                                             .fill = value});
+}
+
+/* From sums of a convolution to its output. */
+static void store_sums(const separable *s, const block *b, char *sums) {
+  const cc_conv *conv = s->conv;
+  const int64_t *add = conv->residual.stride;
+  cconv_conv_store(conv, &(cc_conv_rows){.slab = sums,
+                                         .lds = b->columns,
+                                         .rows = b->rows,
+                                         .n = b->columns,
+                                         .bias = conv->bias,
+                                         .y = b->y,
+                                         .y_stride = s->output.stride[CC_HEIGHT],
+                                         .residual = conv->residual.data
+                                                         ? conv->residual.data + b->n * add[CC_BATCH] +
+                                                               b->row * add[CC_HEIGHT] + b->column * add[CC_WIDTH]
+                                                         : NULL,
+                                         .residual_stride = add[CC_HEIGHT]});
 }
 
 static void run_unit(void *arg, int64_t unit, bool first, int64_t part) {
@@ -367,6 +401,15 @@ static void run_unit(void *arg, int64_t unit, bool first, int64_t part) {
   }
   if (!only_rows)
     sum_along(s, &b, y, y_row);
+  if (s->conv)
+    cconv_mend(
+        s->conv, &s->mend,
+        &(cc_sums){.n = b.n, .from = {b.row, b.column}, .rows = b.rows, .columns = b.columns, .y = y, .y_row = y_row},
+        scratch + s->mend_at);
+  if (s->conv && !s->direct) {
+    store_sums(s, &b, y);
+    return;
+  }
   for (int64_t r = 0; r < b.rows && !s->direct; r++)
     s->kernels->scatter(&(cc_scatter_job){.x = y + r * y_row,
                                           .rows = 1,
@@ -387,7 +430,7 @@ cconv_status cconv_filter_separable_workspace(const cconv_separable_params *para
     return cc_fail(error, CCONV_BAD_ARGUMENT, "bytes", -1, 0, 1);
   *bytes = CC_ALIGNMENT;
   if (!cconv_view_is_empty(&s.output)) {
-    prepare(&s, context);
+    prepare(&s, context->num_threads);
     *bytes += (size_t)(s.parts * s.thread_bytes);
   }
   return CCONV_OK;
@@ -400,11 +443,96 @@ cconv_status cconv_filter_separable(const cconv_separable_params *params, const 
   cconv_status status = validate(params, input, output, context, &s, error);
   if (status || cconv_view_is_empty(&s.output))
     return status;
-  prepare(&s, context);
+  prepare(&s, context->num_threads);
   if ((status =
            cconv_operation_workspace(workspace, bytes, s.parts * s.thread_bytes + CC_ALIGNMENT, &s.workspace, error)))
     return status;
   cc_run run;
   cconv_run_begin(&run, context);
   return cconv_parallel(&run, run_unit, &s, s.units, s.parts);
+}
+
+/* ---------------------------------------------------------------------------- convolutions */
+
+bool cconv_separable_fits(const cc_conv *conv) {
+  const cc_conv_shape *shape = &conv->shape;
+  const cc_axis *slices = &shape->axis[0];
+  if (conv->algorithm != CCONV_ALGORITHM_AUTO || !cconv_is_floating(conv->dtype) || shape->groups != 1 ||
+      shape->ic != 1 || shape->oc != 1 || slices->in != 1 || slices->out != 1 || slices->kernel != 1 ||
+      slices->before != 0 || shape->taps < LEAST_WINDOW || conv->padding_value != 0) /* each pass would pad with it */
+    return false;
+  for (int a = 1; a < CCONV_MAX_SPATIAL; a++) {
+    const cc_axis *axis = &shape->axis[a];
+    if (axis->kernel < LEAST_TAPS || axis->kernel > CC_SEPARABLE_TAPS || axis->stride != 1 || axis->dilation != 1 ||
+        axis->before < 0 || axis->after < 0)
+      return false;
+  }
+  return (double)shape->taps * (double)shape->axis[1].out * (double)shape->axis[2].out >= LEAST_OPERATIONS;
+}
+
+/* Where a run's factors, dense weights and scratch of threads begin. */
+static int64_t dense_at(void) { return cc_lines(CC_FACTORS_BYTES); }
+
+static int64_t scratch_at(const cc_conv *conv) {
+  return dense_at() + (conv->weight.in_place ? 0 : cc_lines(conv->shape.taps * conv->element));
+}
+
+bool cconv_separable_factor(const cc_conv *conv, char *scratch) {
+  const cc_axis *axis = conv->shape.axis;
+  const cc_chunk whole = {.channels = 1, .taps = {1, axis[1].kernel, axis[2].kernel}, .terms = conv->shape.taps};
+  /* The sums themselves err by as much again. */
+  const double tolerance = conv->dtype == CCONV_FLOAT32 ? 3 * 0x1p-23 : 3 * 0x1p-52;
+  return conv->kernels->factor(
+      &(cc_factor_job){.w = cconv_conv_weights(conv, 0, 0, 1, &whole, scratch + dense_at()).data,
+                       .rows = axis[1].kernel,
+                       .columns = axis[2].kernel,
+                       .tolerance = tolerance,
+                       .u = scratch,
+                       .v = scratch + CC_FACTORS_BYTES / 2});
+}
+
+static void take_conv(const cc_conv *conv, int64_t threads, char *factors, separable *s) {
+  *s = (separable){.input = conv->input,
+                   .output = conv->output,
+                   .conv = conv,
+                   .kernels = conv->kernels,
+                   .dtype = conv->dtype,
+                   .axis = {conv->shape.axis[1], conv->shape.axis[2]},
+                   .weights = {factors, factors + CC_FACTORS_BYTES / 2},
+                   .fill = conv->padding_value,
+                   .element = conv->element};
+  cconv_mend_prepare(conv, &s->mend);
+  prepare(s, threads);
+}
+
+int64_t cconv_separable_workspace(const cc_conv *conv, int64_t threads) {
+  char factors[CC_FACTORS_BYTES];
+  separable s;
+  take_conv(conv, threads, factors, &s);
+  return scratch_at(conv) + s.parts * s.thread_bytes;
+}
+
+cconv_status cconv_separable_run(const cc_conv *conv, int64_t threads, cc_run *run, char *workspace) {
+  separable s;
+  take_conv(conv, threads, workspace, &s);
+  s.workspace = workspace + scratch_at(conv);
+  return cconv_parallel(run, run_unit, &s, s.units, s.parts);
+}
+
+void cconv_separable_describe(const cc_conv *conv, int64_t threads, cconv_plan_info *info) {
+  char factors[CC_FACTORS_BYTES] __attribute__((aligned(CC_ALIGNMENT)));
+  separable s;
+  if (!cconv_separable_factor(conv, factors))
+    return;
+  take_conv(conv, threads, factors, &s);
+  info->algorithm = "separable";
+  info->threads = (int32_t)s.parts;
+  info->passes = 2;
+  info->chunks = 1;
+  info->rows = 1;
+  info->blocks[0] = info->block[0] = 1;
+  info->blocks[1] = s.count;
+  info->block[1] = s.rows;
+  info->blocks[2] = s.strips;
+  info->block[2] = s.columns;
 }

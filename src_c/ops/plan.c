@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/layout.h"
 #include "ops/conv_transpose.h"
+#include "ops/filter_separable.h"
 
 enum { MOST_WEIGHT_BITS = 56 }; /* no memory has so many bytes, and no sum with the rest of a plan overflows */
 
@@ -297,7 +298,7 @@ cconv_status cconv_plan_execute(const cconv_plan *plan, const cconv_conv_tensors
     return status;
   cconv_run_begin(&run, context);
   return plan->transposed ? cconv_transpose_run(&e.conv, &run, base, plan->dense)
-                          : e.work->driver->run(&e.conv, e.work, &run, base);
+                          : cconv_conv_run(&e.conv, e.work, &run, base);
 }
 
 static int64_t bytes_of(const cc_view *view) {
@@ -336,5 +337,7 @@ cconv_status cconv_plan_describe(const cconv_plan *plan, cconv_plan_info *info) 
   info->algorithm = plan->work.driver->name;
   info->threads = (int32_t)plan->work.parts;
   plan->work.driver->describe(&plan->work, info);
+  if (plan->work.separable && plan->dense)
+    cconv_separable_describe(conv, plan->threads, info);
   return CCONV_OK;
 }
