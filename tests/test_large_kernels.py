@@ -228,3 +228,19 @@ def test_what_is_almost_a_product_is_none() -> None:
         assert cconv.ConvPlan(v[None, None], input_shape=x.shape).algorithm == algorithm
     for v in (0 * w, w * np.float32(1e-30)):
         assert cconv.ConvPlan(v[None, None], input_shape=x.shape).algorithm == "depthwise"
+
+
+@pytest.mark.parametrize("taps", [32, 101, 1023])
+@pytest.mark.parametrize("dtype", GATES)
+def test_direct_sums_of_long_signals_have_the_bits_of_short_ones(dtype: str, taps: int) -> None:
+    rng = np.random.default_rng(taps)
+    x = normal(rng, (2, 3, 30011)).astype(dtype)
+    w = normal(rng, (3, 1, taps)).astype(dtype)
+    x[0, 1, 12345] = np.inf
+    x[1, 2, 23456] = np.nan
+    more = {"groups": 3, "bias": np.arange(3, dtype=dtype), "algorithm": "direct"}
+    y = cconv.conv1d(x, w, threads=2, **more)
+    assert y.tobytes() == cconv.conv1d(x, w, threads=1, **more).tobytes()
+    for start in (0, 12300, 23400, y.shape[-1] - 200, *rng.integers(29000 - taps, size=20)):
+        short = cconv.conv1d(x[..., start : start + 199 + taps], w, **more)
+        assert np.array_equal(short, y[..., start : start + 200], equal_nan=True)

@@ -16,6 +16,10 @@ bool cconv_depthwise_is_simple(const cc_conv *conv);
 extern const cc_conv_driver cconv_depthwise_planes;
 bool cconv_depthwise_planes_prepare(const cc_conv *conv, int64_t threads, cc_conv_work *work);
 
+/* Of long signals with many taps: as cconv_depthwise_rows_prepare. */
+extern const cc_conv_driver cconv_depthwise_signal;
+bool cconv_depthwise_signal_prepare(const cc_conv *conv, int64_t threads, cc_conv_work *work);
+
 /* Over packed rows of inputs: true where that pays and has been worked out, with its run and describe as work->driver.
  * Strides and threads may decide, for the sums are the same to the bit. */
 extern const cc_conv_driver cconv_depthwise_rows;
