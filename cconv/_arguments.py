@@ -441,7 +441,7 @@ class Products(NamedTuple):
     """The sums of a convolution that Winograd's algorithm is asked to compute."""
 
     axes: tuple[Axis, ...]
-    terms: int  # input channels of a group, times taps of the axes before the last two
+    channels: int  # of the input, in a group
     dtype: str  # of the result
 
 

@@ -290,19 +290,40 @@ def output_sizes(
 
 MOST_WINOGRAD_TERMS = 8192  # as in src_c/choose/algorithm.c
 
+# What becomes of an axis: transformed (x), summed over like channels (s), or without a window (-).
+WINOGRAD_WAYS = ("sxx", "s-x", "-sx", "sx-")
 
-def winograd(axes: Sequence[Axis], terms: int, dtype: str) -> str:
+
+def _winograd_taps(kernel: Shape, stride: Shape) -> int:
+    """Taps that Winograd's algorithm transforms, of three axes; 0 where it cannot serve."""
+    for way in WINOGRAD_WAYS:
+        axes = tuple(zip(way, kernel, stride, strict=True))
+        taps = [k for role, k, _ in axes if role == "x"]
+        fits = all(role == "s" or (s == 1 and (role == "x" or k == 1)) for role, k, s in axes)
+        if fits and taps[0] in (3, 5) and taps[0] == taps[-1]:
+            return math.prod(taps)
+    return 0
+
+
+def winograd(axes: Sequence[Axis], channels: int, dtype: str) -> str:
     """Why Winograd's algorithm cannot serve, to follow "which"; nothing where it can."""
     if not dtype.startswith("float"):
         return f"computes float16, float32 and float64, but the result would be {dtype}"
-    if len(axes) < 2:
-        return "needs two or three spatial axes, but there is one"
-    for name, needed in (("kernel", 3), ("stride", 1), ("dilation", 1)):
-        given = tuple(getattr(axis, name) for axis in axes[-2:])
-        if given != (needed, needed):
-            return f"needs a {name} of ({needed}, {needed}) along h and w, but it is {given}"
+    missing = (1,) * (3 - len(axes))
+    kernel = missing + tuple(axis.kernel for axis in axes)
+    stride = missing + tuple(axis.stride for axis in axes)
+    given = f"but the kernel is {kernel[-len(axes) :]}"
+    if not _winograd_taps(kernel, (1, 1, 1)):
+        return f"needs a kernel of 3 or 5 along w, or along h and 1 along w, {given}"
+    taps = _winograd_taps(kernel, stride)
+    if not taps:
+        return f"needs a stride of 1 where it transforms, {given}, the stride {stride[-len(axes) :]}"
+    terms = channels * math.prod(kernel) // taps
     if not 1 <= terms <= MOST_WINOGRAD_TERMS:
-        return f"sums 1 to {MOST_WINOGRAD_TERMS} channels times taps along d, but these are {terms}"
+        return (
+            f"sums 1 to {MOST_WINOGRAD_TERMS} channels times taps that it does not transform, but "
+            f"these are {terms}"
+        )
     return ""
 
 

@@ -113,8 +113,7 @@ def check(
     act = _activations.resolve(function, activation, dtype)
     products = None
     if not transposed:
-        terms = math.prod(w.shape[1:-2])
-        products = _arguments.Products(geometry.axes, terms, dtype.name)
+        products = _arguments.Products(geometry.axes, w.shape[1], dtype.name)
     chosen = _arguments.algorithm(function, algorithm, products)
     value = 0.0
     if not isinstance(where, TransposeArguments):

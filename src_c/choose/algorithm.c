@@ -9,82 +9,137 @@
 #include "base/error.h"
 
 enum {
-  MOST_TERMS = 8192,      /* channels in times slices: a tile of more would take megabytes of scratch */
+  MOST_TERMS = 8192,      /* channels in times taps that are not transformed: a tile of more would take megabytes */
   MOST_FILTERS = 1 << 30, /* lest a number of bytes overflow */
   LEAST_CHANNELS = 16,    /* of a group, in and out, for AUTO: below, transforms cost more than they save */
-  LONGEST = 1 << 18,      /* outputs along an axis that the model tells apart: times of three axes have to fit */
+  LONGEST = 1 << 18,      /* outputs along the last axis that the model tells apart, and its square those along the */
+                          /* others: times of all have to fit */
   NEAR_BYTES = 1 << 20,   /* transformed weights up to here stay in a level 2 cache */
   MOST_TAPS = 1 << 14,    /* of a kernel cut into pieces: then scratch fits */
   LEAST_TILES = 16,       /* along an axis: these fill vectors, and pieces look far beyond few */
   LONG_TAPS = 512         /* of a row that is folded in longer ones */
 };
 
-/* Cycles a vector (of 16 float32), measured, for one tile's inputs and outputs and for one kernel's weights, half way
- * between those that a plan reads and those that a function makes; products come at eight in five cycles. */
-typedef struct costs {
-  int64_t m, products, input, output, near_weight, far_weight;
-} costs;
+static const cc_winograd_costs kinds[] = {
+    {.m = 4, .taps = 3, .axes = 2, .products = 36, .input = 375, .output = 370, .near_weight = 150, .far_weight = 230},
+    {.m = 2, .taps = 3, .axes = 2, .products = 16, .input = 170, .output = 160, .near_weight = 70, .far_weight = 110},
+    {.m = 2, .taps = 5, .axes = 2, .products = 36, .input = 350, .output = 230, .near_weight = 200, .far_weight = 280},
+    {.m = 4, .taps = 3, .axes = 1, .products = 6, .input = 75, .output = 90, .near_weight = 25, .far_weight = 40},
+    {.m = 2, .taps = 3, .axes = 1, .products = 4, .input = 45, .output = 50, .near_weight = 20, .far_weight = 30},
+    {.m = 2, .taps = 5, .axes = 1, .products = 6, .input = 60, .output = 60, .near_weight = 30, .far_weight = 50},
+};
 
-static const costs winograd_2 = {
-    .m = 2, .products = 16, .input = 170, .output = 160, .near_weight = 70, .far_weight = 110};
-static const costs winograd_4 = {
-    .m = 4, .products = 36, .input = 375, .output = 370, .near_weight = 150, .far_weight = 230};
+enum { KINDS = sizeof kinds / sizeof *kinds };
+
+/* The ways to lay a kernel, the better ones first. */
+static const cc_method ways[] = {
+    {.transformed = {true, true}},
+    {.transformed = {false, true}},
+    {.transformed = {false, true}, .turned = true},
+    {.transformed = {true, false}},
+};
+
+enum { WAYS = sizeof ways / sizeof *ways };
+
+/* Can the axes be so: transformed, summed over, or without a window? */
+static bool is_possible(const cc_conv_shape *shape, const cc_method *way, bool any_stride) {
+  const cc_axis *axis = shape->axis;
+  bool possible = !(way->transformed[0] && way->transformed[1]) || axis[1].kernel == axis[2].kernel;
+  for (int a = 0; a < CCONV_MAX_SPATIAL; a++) {
+    const bool transformed = a > 0 && way->transformed[a - 1];
+    if (a != (way->turned ? 1 : 0))
+      possible &= (axis[a].stride == 1 || any_stride) &&
+                  (transformed ? axis[a].kernel == 3 || axis[a].kernel == 5 : axis[a].kernel == 1);
+  }
+  return possible;
+}
+
+static const cc_method *way_of(const cc_conv_shape *shape, bool any_stride) {
+  for (int i = 0; i < WAYS; i++)
+    if (is_possible(shape, &ways[i], any_stride))
+      return &ways[i];
+  return NULL;
+}
+
+/* Taps that are transformed. */
+static int64_t taps_of(const cc_conv_shape *shape, const cc_method *way) {
+  return (way->transformed[0] ? shape->axis[1].kernel : 1) * (way->transformed[1] ? shape->axis[2].kernel : 1);
+}
 
 cconv_status cconv_winograd_serves(int32_t dtype, int32_t rank, const cc_conv_shape *shape, cconv_error *error) {
   const int leading = CCONV_MAX_RANK - rank; /* spatial axes the caller does not have */
+  const cc_axis *axis = shape->axis;
   int64_t filters;
   if (dtype != CCONV_FLOAT32 && dtype != CCONV_FLOAT64)
     return cc_fail(error, CCONV_UNSUPPORTED, "dtype", -1, dtype, CCONV_FLOAT32);
-  if (leading > 1)
-    return cc_fail(error, CCONV_UNSUPPORTED, "rank", -1, rank, CCONV_MAX_RANK - 1);
-  if (shape->ic < 1 || shape->reduction / 9 > MOST_TERMS || !cc_mul(shape->groups, shape->oc, &filters) ||
-      filters > MOST_FILTERS)
-    return cc_fail(error, CCONV_UNSUPPORTED, "weight", CC_CHANNEL, shape->ic, MOST_TERMS);
-  for (int a = 1; a < CCONV_MAX_SPATIAL; a++) {
-    const cc_axis *axis = &shape->axis[a];
-    if (axis->kernel != 3)
-      return cc_fail(error, CCONV_UNSUPPORTED, "kernel", CC_DEPTH + a - leading, axis->kernel, 3);
-    if (axis->stride != 1)
-      return cc_fail(error, CCONV_UNSUPPORTED, "stride", CC_DEPTH + a - leading, axis->stride, 1);
-    if (axis->dilation != 1)
-      return cc_fail(error, CCONV_UNSUPPORTED, "dilation", CC_DEPTH + a - leading, axis->dilation, 1);
+  if (!way_of(shape, true))
+    return cc_fail(error, CCONV_UNSUPPORTED, "kernel", CC_WIDTH - leading, axis[2].kernel, 3);
+  const cc_method *way = way_of(shape, false);
+  if (!way) {
+    const int a = axis[2].stride != 1 ? 2 : axis[1].stride != 1 ? 1 : 0;
+    return cc_fail(error, CCONV_UNSUPPORTED, "stride", CC_DEPTH + a - leading, axis[a].stride, 1);
   }
+  if (shape->ic < 1 || shape->reduction / taps_of(shape, way) > MOST_TERMS ||
+      !cc_mul(shape->groups, shape->oc, &filters) || filters > MOST_FILTERS)
+    return cc_fail(error, CCONV_UNSUPPORTED, "weight", CC_CHANNEL, shape->ic, MOST_TERMS);
   return CCONV_OK;
 }
 
-/* Everything below is for one product of an input channel and a vector of output channels. */
+/* Everything below is for one product of an input channel and a vector of output channels, taps that are summed over
+ * counting as channels. */
 
-/* Outputs of an image along an axis. Slices count where they share their weights. */
-static int64_t size_of(const cc_conv_shape *shape, int axis) {
-  const cc_axis *a = &shape->axis[axis];
-  return axis == 0 && (a->stride != 1 || a->dilation != 1) ? 1 : cc_min(a->out, LONGEST);
+/* n outputs along an axis, in tiles of m: those of a dilated kernel in tiles of each phase. */
+static int64_t tiles_along(const cc_axis *axis, int64_t n, int64_t m) {
+  const int64_t phases = cc_min(axis->dilation, n);
+  return m == 1 ? n : phases * cc_ceil_div(cc_ceil_div(n, phases), m);
 }
 
-static int64_t winograd_time(const costs *c, const cc_conv_shape *shape, int64_t vectors, int64_t bytes) {
-  const int64_t tiles = size_of(shape, 0) * cc_ceil_div(size_of(shape, 1), c->m) * cc_ceil_div(size_of(shape, 2), c->m);
-  return tiles * c->products * 5 / 8 + tiles * c->input / (16 * vectors) + tiles * c->output / (shape->reduction / 9) +
+/* Tiles of an image, m outputs along the axes that are transformed. Slices, of the axis that is summed over, count where
+ * they share their weights. */
+static int64_t tiles_of(const cc_conv_shape *shape, const cc_method *way, int64_t m) {
+  const cc_axis *slices = &shape->axis[way->turned ? 1 : 0], *rows = &shape->axis[way->turned ? 0 : 1];
+  const cc_axis *columns = &shape->axis[2];
+  const int64_t width = cc_min(columns->out, LONGEST), most = (int64_t)LONGEST * LONGEST;
+  int64_t tiles;
+  if (!cc_mul(slices->stride == 1 && slices->dilation == 1 ? slices->out : 1,
+              way->transformed[0] ? tiles_along(rows, rows->out, m) : rows->out, &tiles))
+    tiles = most;
+  return cc_min(tiles, most) * (way->transformed[1] ? tiles_along(columns, width, m) : width);
+}
+
+static int64_t winograd_time(const cc_winograd_costs *c, int64_t tiles, int64_t channels, int64_t vectors,
+                             int64_t bytes) {
+  return tiles * c->products * 5 / 8 + tiles * c->input / (16 * vectors) + tiles * c->output / channels +
          (bytes > NEAR_BYTES / c->products ? c->far_weight : c->near_weight);
 }
 
-/* Nine products an output, at 18 in 13 cycles. */
-static int64_t direct_time(const cc_conv_shape *shape) {
-  return size_of(shape, 0) * size_of(shape, 1) * size_of(shape, 2) * 13 / 2;
-}
+/* As many products an output as there are taps, at 18 in 13 cycles. */
+static int64_t direct_time(int64_t outputs, int64_t taps) { return outputs * taps * 13 / 18; }
 
 cc_method cconv_choose_method(int32_t asked, int32_t dtype, const cc_conv_shape *shape) {
+  cc_method method = {.winograd = NULL};
   if (asked == CCONV_ALGORITHM_DIRECT || cconv_winograd_serves(dtype, CCONV_MAX_RANK, shape, NULL) != CCONV_OK ||
       (asked != CCONV_ALGORITHM_WINOGRAD && (shape->ic < LEAST_CHANNELS || shape->oc < LEAST_CHANNELS)))
-    return CC_METHOD_DIRECT;
-  const int64_t element = dtype == CCONV_FLOAT32 ? 4 : 8, lanes = 64 / element;
-  const int64_t vectors = cc_ceil_div(shape->oc, lanes);
+    return method;
+  method = *way_of(shape, false);
+  const int64_t element = dtype == CCONV_FLOAT32 ? 4 : 8, lanes = 64 / element, taps = taps_of(shape, &method);
+  const int64_t channels = shape->reduction / taps, vectors = cc_ceil_div(shape->oc, lanes);
+  const int32_t axes = method.transformed[0] + method.transformed[1];
   int64_t bytes; /* of one product's weights, up to what makes no difference */
-  if (!cc_mul(shape->reduction / 9, vectors, &bytes) || !cc_mul(bytes, lanes * element, &bytes))
+  if (!cc_mul(channels, vectors, &bytes) || !cc_mul(bytes, lanes * element, &bytes))
     bytes = INT64_MAX;
-  const int64_t of_2 = winograd_time(&winograd_2, shape, vectors, bytes);
-  const int64_t of_4 = winograd_time(&winograd_4, shape, vectors, bytes);
-  if (asked != CCONV_ALGORITHM_WINOGRAD && cc_min(of_2, of_4) >= direct_time(shape))
-    return CC_METHOD_DIRECT;
-  return of_2 < of_4 ? CC_METHOD_WINOGRAD_2 : CC_METHOD_WINOGRAD_4;
+  int64_t least = asked == CCONV_ALGORITHM_WINOGRAD ? INT64_MAX : direct_time(tiles_of(shape, &method, 1), taps);
+  for (int i = 0; i < KINDS; i++) {
+    const cc_winograd_costs *kind = &kinds[i];
+    if (kind->axes != axes || taps != (axes == 2 ? kind->taps * kind->taps : kind->taps))
+      continue;
+    const int64_t time = winograd_time(kind, tiles_of(shape, &method, kind->m), channels, vectors, bytes);
+    if (time < least) {
+      least = time;
+      method.winograd = kind;
+    }
+  }
+  return method;
 }
 
 int64_t cconv_pieces_fold(const cc_conv_shape *shape) {

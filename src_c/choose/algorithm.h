@@ -9,20 +9,30 @@
 
 #include "shape/conv_shape.h"
 
-/* The value is the number of outputs that a tile has along an axis. */
-typedef enum cc_method {
-  CC_METHOD_DIRECT = 0,
-  CC_METHOD_WINOGRAD_2 = 2, /* F(2 x 2, 3 x 3) */
-  CC_METHOD_WINOGRAD_4 = 4  /* F(4 x 4, 3 x 3) */
+/* Cycles a vector (of 16 float32), measured, for one tile's inputs and outputs and for one kernel's weights: half way
+ * between those that a plan reads and those that a function makes, and where these are larger than a level 2 cache
+ * (far) and where not. Products come at eight in five cycles. */
+typedef struct cc_winograd_costs {
+  int32_t m, taps, axes; /* F(m x m, taps x taps) of two axes, F(m, taps) of one */
+  int32_t products, input, output, near_weight, far_weight;
+} cc_winograd_costs;
+
+/* How a convolution is computed. */
+typedef struct cc_method {
+  const cc_winograd_costs *winograd; /* NULL: directly */
+  /* The last two axes: is this one transformed? Over the taps of the others sums run as over channels. */
+  bool transformed[2];
+  bool turned; /* the first two axes trade places before: the second is the one that has other taps or strides */
 } cc_method;
 
-/* Can Winograd's algorithm serve? It wants FLOAT32 or FLOAT64, and kernels of 3 with stride and dilation 1
- * along the last two axes; the first may be anything. On a refusal CCONV_UNSUPPORTED, and *error says which
- * number is in the way. */
+/* Can Winograd's algorithm serve? It wants FLOAT32 or FLOAT64, and transforms the last two axes where both have kernels
+ * of 3, or both of 5; else the last where its kernel is 3 or 5, and the one before is then like the first; else the one
+ * before, where the last has a kernel of 1. Those have a stride of 1, with any dilation. Of the others one may have any
+ * kernel, stride and dilation. On a refusal CCONV_UNSUPPORTED, and *error says which number is in the way. */
 cconv_status cconv_winograd_serves(int32_t dtype, int32_t rank, const cc_conv_shape *shape, cconv_error *error);
 
 /* How an ordinary convolution of arithmetic `dtype` is computed when cconv_algorithm `asked` is asked for.
- * AUTO gives the fastest by a count of the work; WINOGRAD the faster of its two kinds, and DIRECT where it
+ * AUTO gives the fastest by a count of the work; WINOGRAD the faster of its kinds, and directly where it
  * cannot serve. shape->n is not looked at. */
 cc_method cconv_choose_method(int32_t asked, int32_t dtype, const cc_conv_shape *shape);
 

@@ -24,22 +24,20 @@ static int64_t tiles_of(int64_t tiles, int64_t i, int64_t count) {
 }
 
 /* Cycles for a tile's values of one slice, its products and outputs, and for the weights of one block of channels
- * where they are made, as in algorithm.c. */
-static int64_t input_time(const cc_tile_request *r) {
-  return (r->m == 4 ? 375 : 170) * r->terms / r->taps / r->vector_length;
-}
+ * where they are made. */
+static int64_t input_time(const cc_tile_request *r) { return r->input * r->terms / r->taps / r->vector_length; }
 
 static int64_t product_time(const cc_tile_request *r) {
-  return r->vectors * ((r->m + 2) * (r->m + 2) * r->terms * 5 / 8 + (r->m == 4 ? 370 : 160));
+  return r->vectors * (r->products * r->terms * 5 / 8 + r->output);
 }
 
 static int64_t weight_time(const cc_tile_request *r) {
-  return r->weights_kept ? 0 : r->vectors * r->terms * (r->m == 4 ? 240 : 125);
+  return r->weights_kept ? 0 : r->vectors * r->terms * r->weight;
 }
 
-/* Bytes of values and sums of so many slices out, for a tile of each. */
+/* Bytes of values and sums of so many slices out, for a tile of each: those it stands for. */
 static int64_t bytes_of(const cc_tile_request *r, int64_t slices) {
-  return (slices + r->taps - 1) * r->value_bytes + slices * r->sum_bytes;
+  return r->group * ((slices + r->taps - 1) * r->value_bytes + slices * r->sum_bytes);
 }
 
 /* Blocks of about `most` tiles of each of so many slices: of those shapes the one whose inputs are read fastest, if it
@@ -50,8 +48,8 @@ static void shape_blocks(const cc_tile_request *r, int64_t most, int64_t slices,
   for (int64_t count = first; count < first + 8 && count <= r->tiles[1]; count++) {
     const int64_t columns = size_of(r->tiles[1], count), rows = cc_max(1, cc_min(r->tiles[0], most / columns));
     const int64_t row_count = cc_ceil_div(r->tiles[0], rows), even_rows = size_of(r->tiles[0], row_count);
-    const int64_t vectors = cc_ceil_div(r->m * columns + 2, r->vector_length);
-    const int64_t inputs = row_count * count * (r->m * even_rows + 2) * (vectors + ROW_START);
+    const int64_t vectors = cc_ceil_div((r->m[1] * columns + r->halo[1]) * r->group, r->vector_length);
+    const int64_t inputs = row_count * count * (r->m[0] * even_rows + r->halo[0]) * (vectors + ROW_START);
     if (inputs * (slices + r->taps - 1) / slices < *least) {
       *least = inputs * (slices + r->taps - 1) / slices;
       *blocks = (cc_tile_blocks){
@@ -74,7 +72,8 @@ static int64_t slowest(const cc_tile_request *r, const cc_tile_blocks *b) {
     for (int64_t unit = from; unit < end; unit++) {
       const int64_t run = unit % b->runs, place = unit / b->runs;
       const int64_t column = place % b->count[1], row = place / b->count[1] % b->count[0];
-      const int64_t tiles = tiles_of(r->tiles[0], row, b->count[0]) * tiles_of(r->tiles[1], column, b->count[1]);
+      const int64_t tiles =
+          r->group * tiles_of(r->tiles[0], row, b->count[0]) * tiles_of(r->tiles[1], column, b->count[1]);
       const int64_t slices = tiles_of(r->depth, place / b->count[1] / b->count[0] % b->slice_count, b->slice_count);
       const int64_t share = cc_part(r->channel_blocks, run + 1, b->runs) - cc_part(r->channel_blocks, run, b->runs);
       time += (cc_max(tiles * slices, FEW_TILES) * product + weight) / r->channel_blocks * share;
@@ -118,7 +117,7 @@ void cconv_choose_tile_blocks(const cc_tile_request *r, cc_tile_blocks *blocks) 
   int64_t least_inputs = INT64_MAX;
   for (int64_t slices = 1; slices <= cc_min(r->depth, SLICES); slices++) {
     const int64_t bytes = bytes_of(r, slices);
-    const int64_t tiles = cc_max(room / bytes, cc_min(cc_ceil_div(least, slices), r->most / bytes));
+    const int64_t tiles = cc_max(room / bytes, cc_min(cc_ceil_div(least, slices * r->group), r->most / bytes));
     if (tiles >= 1 || slices == 1)
       shape_blocks(r, cc_max(1, tiles), slices, &least_inputs, blocks);
   }

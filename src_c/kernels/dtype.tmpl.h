@@ -64,10 +64,24 @@
 #if CC_FLOATING
 #include "kernels/rows/lanes.tmpl.h"
 
+#include "kernels/winograd/points.tmpl.h"
+
+#define A 4
+#include "kernels/winograd/inputs.tmpl.h"
+
+#define A 6
+#include "kernels/winograd/inputs.tmpl.h"
+
 #define M 2
+#define R 3
 #include "kernels/winograd/tiles.tmpl.h"
 
 #define M 4
+#define R 3
+#include "kernels/winograd/tiles.tmpl.h"
+
+#define M 2
+#define R 5
 #include "kernels/winograd/tiles.tmpl.h"
 
 #include CC_PRODUCTS
@@ -109,10 +123,18 @@ static const cc_kernels CC_K(kernels) = {
     .fma_peak = CC_K(fma_peak),
     .lanes = CC_K(lanes),
     .rows = CC_K(rows),
-    .winograd = {{2, CC_K(winograd_2_WEIGHT_ROWS), CC_K(winograd_2_input), CC_K(winograd_2_weight),
-                  CC_K(winograd_2_output)},
-                 {4, CC_K(winograd_4_WEIGHT_ROWS), CC_K(winograd_4_input), CC_K(winograd_4_weight),
-                  CC_K(winograd_4_output)}},
+    .winograd =
+        {
+            {2, 3, 2, CC_K(winograd_WEIGHT_ROWS_2x3), CC_K(winograd_plane_input_4), CC_K(winograd_plane_weight_2x3),
+             CC_K(winograd_plane_output_2x3)},
+            {4, 3, 2, CC_K(winograd_WEIGHT_ROWS_4x3), CC_K(winograd_plane_input_6), CC_K(winograd_plane_weight_4x3),
+             CC_K(winograd_plane_output_4x3)},
+            {2, 5, 2, CC_K(winograd_WEIGHT_ROWS_2x5), CC_K(winograd_plane_input_6), CC_K(winograd_plane_weight_2x5),
+             CC_K(winograd_plane_output_2x5)},
+            {2, 3, 1, 1, CC_K(winograd_line_input_4), CC_K(winograd_line_weight_2x3), CC_K(winograd_line_output_2x3)},
+            {4, 3, 1, 1, CC_K(winograd_line_input_6), CC_K(winograd_line_weight_4x3), CC_K(winograd_line_output_4x3)},
+            {2, 5, 1, 1, CC_K(winograd_line_input_6), CC_K(winograd_line_weight_2x5), CC_K(winograd_line_output_2x5)},
+        },
     .products = CC_K(winograd_products),
     .product_vectors = (int32_t)(sizeof CC_K(winograd_products) / sizeof *CC_K(winograd_products)),
     .window_sum = CC_K(window_sum),

@@ -293,22 +293,24 @@ typedef struct cc_rows_job {
   int64_t pitch;
 } cc_rows_job;
 
-/* values[f][t][l] = (B' d B)[f] of tile t      t < tiles: a row of tiles, d from m t on
+/* values[f][t][l] = (B' d B)[f] of tile t, or (B' d)[f] of lines      t < tiles
  *
- * lanes: [a][m tiles + 2][VL], rows `pitch` elements apart. */
+ * Lanes: d(i, j) of tile t is i row + j column elements behind the tile's first, and these are m column apart; of a line
+ * d(j) is j column behind, and lines are `tile` apart. */
 typedef struct cc_winograd_input_job {
   const void *lanes;
-  int64_t pitch, tiles;
+  int64_t row, column, m, tile, tiles;
   void *values;
   int64_t plane, value_pitch; /* elements from f to f + 1, from tile to tile */
 } cc_winograd_input_job;
 
-/* weights[i][j][c][l] = (G g G')(row + i, j), g = taps[c], [3][3][VL]      i < weight_rows, c < channels
+/* weights[i][j][c][v][l] = (G g G')(row + i, j), g = taps[v][c], [r][r][VL]      i < weight_rows, c < channels, v < vectors
  *
- * Lanes are output channels. */
+ * and of lines (G g)(j), g = taps[v][c], [r][VL]. Lanes are output channels. */
 typedef struct cc_winograd_weight_job {
   const void *taps;
-  int64_t channels, row;
+  int64_t taps_pitch; /* elements from vector to vector */
+  int64_t channels, vectors, row;
   void *weights;
   int64_t plane, weight_pitch; /* elements from j to j + 1, from channel to channel */
 } cc_winograd_weight_job;
@@ -339,28 +341,29 @@ typedef struct cc_winograd_products {
   cc_winograd_product_fn *product[CC_PRODUCT_TILES];
 } cc_winograd_products;
 
-/* lanes[i][m t + j][l] = (A' s A)(i, j), s[f] = sums[f][t][l]      t < tiles, i < m, j < m
+/* (A' s A)(i, j), or (A' s)(j) of lines, s[f] = sums[f][t][l], to lanes      t < tiles
  *
- * True if some are not finite: then bit l of flawed[t] says whether tile t of lane l has such. */
+ * They are i row + j column elements behind the tile's first, and tiles `tile` apart. True if some are not finite: then
+ * bit l of flawed[t] says whether tile t of lane l has such. */
 typedef struct cc_winograd_output_job {
   const void *sums;
   int64_t plane, sum_pitch;
   int64_t tiles;
   void *lanes;
-  int64_t pitch;
+  int64_t row, column, tile;
   uint32_t *flawed;
 } cc_winograd_output_job;
 
-/* The transforms for tiles of m outputs a side. */
+/* The transforms for tiles of m outputs and `taps` taps of the kernel: squares, or lines of one axis. */
 typedef struct cc_winograd {
-  int32_t m;
+  int32_t m, taps, axes;
   int32_t weight_rows; /* that one call makes */
   void (*input)(const cc_winograd_input_job *job);
   void (*weight)(const cc_winograd_weight_job *job);
   bool (*output)(const cc_winograd_output_job *job);
 } cc_winograd;
 
-enum { CC_WINOGRADS = 2 };
+enum { CC_WINOGRADS = 6 };
 
 /* y[p] = max or average over x[p][t]      p < planes, t < n; at least VL planes
  *

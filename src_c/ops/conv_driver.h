@@ -9,7 +9,7 @@
 #include "ops/conv.h"
 #include "ops/operation.h"
 
-enum { CC_WORK_STATE = 640 }; /* bytes, for the largest driver's own struct */
+enum { CC_WORK_STATE = 768 }; /* bytes, for the largest driver's own struct */
 
 struct cc_conv_driver;
 
