@@ -90,8 +90,11 @@ def conv2d(
         Written and returned.  It may have any strides, and may overlap the other arrays.
     algorithm : {'auto', 'direct', 'winograd'}
         'direct' sums the products as the formula has them.  'winograd' needs fewer multiplications,
-        for floats and kernels of 3 by 3 along the last two axes with stride and dilation 1, and is
-        refused elsewhere.  'auto' takes it where it is faster, also for large kernels of one
+        for floats.  It transforms the last two axes where the kernel is 3 by 3 or 5 by 5 along
+        them; else the last where it is 3 or 5 along it; else the one before, where it is 3 or 5
+        along that and 1 along the last.  Their stride is 1, their dilation anything.  Of the other
+        axes one may have any kernel, stride and dilation; the rest has a kernel and stride of 1.
+        Elsewhere it is refused.  'auto' takes it where it is faster, also for large kernels of one
         channel a group, which shapes and parameters alone decide: never threads, batch or memory
         order.  It looks at values in one case: a float kernel of one channel that is a column times
         a row, but for roundings, is summed along one axis and then the other.  The environment
@@ -132,9 +135,11 @@ def conv2d(
     strides in memory.
 
     By Winograd's algorithm the error is at most ``G * eps * sum over c of max|input_c| *
-    sum|weight_c|``, with the maximum over the tile of up to 6 by 6 inputs around the output, and
-    G = 8 for float32 and 24 for float64; where many channels are exactly alike, in inputs and in
-    weights, every rounding repeats in each, and G is up to 40 and 50.  Integers in floats are then
+    sum|weight_c|``, with the maximum over the tile of up to 6 by 6 inputs around the output (of a
+    dilated kernel every d-th; taps of an axis that is not transformed count as channels), and
+    G = 8 for float32 and 24 for float64.  Where many channels are exactly alike, in inputs and in
+    weights, every rounding repeats in each, and where one weight outweighs all others none cancels
+    another: G is then up to 40 and 60.  Integers in floats are then
     not exact, and sums of zeros need not be zero: use 'direct' where they must be.  NaN and
     infinities reach exactly the windows that hold them.  By 'auto' all this holds for large kernels
     of one channel, too: of those a tile is the inputs that up to 4 by 4 neighbouring outputs look

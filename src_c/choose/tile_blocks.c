@@ -103,8 +103,9 @@ static void balance(const cc_tile_request *r, cc_tile_blocks *blocks) {
   cc_tile_blocks more = shaped;
   int64_t least = INT64_MAX;
   consider(r, shaped, &least, blocks);
-  while (more.count[0] < r->tiles[0] && units_of(r, &more) % r->threads)
-    more.count[0]++;
+  const int axis = r->tiles[0] > 1 ? 0 : 1;
+  while (more.count[axis] < r->tiles[axis] && units_of(r, &more) % r->threads)
+    more.count[axis]++;
   consider(r, more, &least, blocks);
   if (r->tiles[0] * r->tiles[1] <= r->most / bytes_of(r, r->depth))
     consider(r, (cc_tile_blocks){.count = {1, 1}, .slice_count = 1}, &least, blocks);

@@ -136,10 +136,12 @@ typedef enum cconv_padding_mode {
 
 /* How a convolution is computed. DIRECT sums the K products as the formula has them: exactly where the values are
  * integers whose sums the dtype holds, else to within (K + 2) u sum |weight| |input|, u being the unit roundoff.
- * WINOGRAD needs fewer multiplications, for FLOAT32 and FLOAT64, kernels of 3 x 3, strides and dilations of 1; its
- * error is larger, and integers are not exact. AUTO computes large kernels of one channel a group likewise, piece by
- * piece; and such kernels of one channel that are a column times a row but for roundings, which only their values say,
- * by a pass along each axis. */
+ * WINOGRAD needs fewer multiplications, for FLOAT32 and FLOAT64. It transforms the last two axes where both have 3 taps
+ * or both have 5, else the last where it has 3 or 5, else the one before where it has and the last has one; they have
+ * strides of 1, and any dilation. Of the other axes one may have any taps, stride and dilation, the rest has one tap and
+ * stride 1. Its error is larger, and integers are not exact. AUTO computes large kernels of one channel a group likewise,
+ * piece by piece; and such kernels of one channel that are a column times a row but for roundings, which only their
+ * values say, by a pass along each axis. */
 typedef enum cconv_algorithm {
   CCONV_ALGORITHM_AUTO = 0, /* what is fastest, by shapes and parameters alone but for a column times a row */
   CCONV_ALGORITHM_DIRECT,

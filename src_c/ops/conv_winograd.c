@@ -12,7 +12,8 @@ enum {
   CHUNK_TERMS = 128,  /* at most, whose weights are in the level 1 cache at once; in the result's definition, too */
   WHOLE_VECTORS = 16, /* terms, that fill vectors of every kind: what chunks are a multiple of */
   MOST_BYTES = 4608 << 10,   /* of a thread's values and sums, however small the cache */
-  SHARED_BYTES = 3072 << 10, /* of weights for each thread that one phase makes for the next */
+  SHARED_BYTES = 3072 << 10, /* of weights for each thread that one phase makes for the next, */
+  SHARED_CYCLES = 40000,     /* if that saves each thread more: for another parallel region, and lines from other caches */
   STORE_BYTES = 16 << 10,    /* of a slab on its way to the output */
   LANE_BYTES = 256 << 10,    /* of a tile of inputs of each phase of columns that a block has, */
   PHASE_BYTES = 1 << 20,     /* and of their values and sums */
@@ -82,6 +83,8 @@ static void measure_tiles(const cc_conv *conv, cc_conv_winograd *w) {
     w->phases[a] = cc_min(w->dilation[a], axis->out);
     w->tiles[a] = cc_ceil_div(cc_ceil_div(axis->out, w->phases[a]), w->m[a]);
   }
+  w->phase_rows = w->tiles[0];
+  w->tiles[0] *= w->phases[0];
   const int64_t side = w->kernels->m + w->kernels->taps - 1;
   w->domain_rows = w->kernels->axes == 2 ? side : 1;
   w->planes_f = w->domain_rows * side;
@@ -106,6 +109,7 @@ static void measure(const cc_conv *conv, const cc_method *method, cc_conv_winogr
   w->piece = cc_max(1, cc_min(PIECE / w->slices, shape->ic));
   w->vectors = cc_ceil_div(shape->oc, vector);
   w->channel_blocks = cc_ceil_div(w->vectors, conv->kernels->product_vectors);
+  w->channel_blocks += w->channel_blocks > 1 && w->channel_blocks % 2; /* so that two threads may share them evenly */
   w->width = cc_ceil_div(w->vectors, w->channel_blocks) * vector;
   w->weight_plane = cc_odd_lines(w->terms * w->width, es);
   w->weights_bytes = shape->groups * w->channel_blocks * w->planes_f * w->weight_plane * es;
@@ -124,8 +128,8 @@ static void choose_blocks(const cc_conv *conv, int64_t threads, bool kept, cc_co
                                    .halo = {w->halo[0], w->halo[1]},
                                    .tiles = {w->tiles[0], w->tiles[1]},
                                    .group = cc_ceil_div(w->phases[1], w->phase_parts),
-                                   .planes = shape->n * shape->groups * w->phases[0] * w->phase_parts *
-                                             (w->shares ? 1 : shape->axis[0].out),
+                                   .planes =
+                                       shape->n * shape->groups * w->phase_parts * (w->shares ? 1 : shape->axis[0].out),
                                    .depth = w->shares ? shape->axis[0].out : 1,
                                    .taps = w->slices,
                                    .terms = w->terms,
@@ -146,7 +150,7 @@ static void choose_blocks(const cc_conv *conv, int64_t threads, bool kept, cc_co
   cconv_choose_tile_blocks(&request, &w->blocks);
   if (!w->shares)
     w->blocks.slice_count = shape->axis[0].out;
-  w->units = shape->n * shape->groups * w->blocks.slice_count * w->phases[0] * w->phase_parts * w->blocks.count[0] *
+  w->units = shape->n * shape->groups * w->blocks.slice_count * w->phase_parts * w->blocks.count[0] *
              w->blocks.count[1] * w->blocks.runs;
 }
 
@@ -187,7 +191,7 @@ static void lay_out(const cc_conv *conv, cc_conv_winograd *w, bool makes) {
   const int64_t es = conv->element, vector = conv->kernels->vector_length;
   const int64_t *size = w->blocks.size, *m = w->m;
   const int64_t slices = w->blocks.slices, phases = cc_ceil_div(w->phases[1], w->phase_parts);
-  const int64_t rows = m[0] * size[0] + w->halo[0], columns = (m[1] * size[1] + w->halo[1]) * phases;
+  const int64_t rows = m[0] * cc_min(size[0], w->phase_rows) + w->halo[0], columns = (m[1] * size[1] + w->halo[1]) * phases;
   const int64_t tiles = size[0] * size[1] * phases, width = cc_min(m[1] * size[1] * phases, shape->axis[2].out);
   w->value_chunk = cc_odd_lines((slices + w->slices - 1) * tiles * w->value_pitch, es);
   w->value_plane = cc_odd_lines(w->chunks_a_slice * w->value_chunk, es);
@@ -234,7 +238,9 @@ static void prepare(const cc_conv *given, int64_t threads, cc_conv_work *work) {
   threads = cconv_operation_parts(threads, threads, operations);
   choose_blocks(&conv, threads, kept, w);
   const int64_t places = w->units / w->blocks.runs / conv.shape.groups;
-  if (!kept && places > 1 && w->weights_bytes <= threads * SHARED_BYTES) {
+  const double making = (double)w->vectors * (double)(conv.shape.groups * w->terms * method.winograd->near_weight);
+  if (!kept && places > 1 && w->weights_bytes <= threads * SHARED_BYTES &&
+      making * (double)(places - 1) > (double)(threads * SHARED_CYCLES)) {
     w->shared = true;
     choose_blocks(&conv, threads, true, w);
   }
@@ -319,7 +325,7 @@ static const char *next_piece(upcoming *u, int64_t bytes, const char *otherwise)
 
 /* Where values of a chunk's terms begin, in elements: the first slice out sees the slices from its own tap on. */
 static int64_t values_at(const cc_conv_winograd *w, const cc_tile_block *block, int64_t f, const cc_terms *k) {
-  return f * w->value_plane + k->chunk * w->value_chunk + k->slice * cc_tiles_a_slice(block) * w->value_pitch;
+  return f * w->value_plane + k->chunk * w->value_chunk + k->slice * block->tiles * w->value_pitch;
 }
 
 /* Products of one f and chunk for all tiles: groups of nearly equal size, so that none is small. `values` are at
@@ -328,7 +334,7 @@ static void multiply(const cc_conv_winograd *w, const cc_tile_block *block, int6
                      const char *weights, int64_t values, int64_t then, char *scratch) {
   const int64_t es = w->conv->element, count = k->end - k->from;
   const cc_winograd_products *products = &w->conv->kernels->products[width / w->conv->kernels->vector_length - 1];
-  const int64_t tiles = block->slices * cc_tiles_a_slice(block);
+  const int64_t tiles = block->slices * block->tiles;
   const int64_t groups = cc_ceil_div(tiles, products->tiles), size = tiles / groups, larger = tiles % groups;
   upcoming next = {.weights = weights + count * width * es,
                    .values = scratch + then * es,
@@ -385,9 +391,8 @@ static cc_tile_block block_of(const cc_conv_winograd *w, int64_t place) {
   const int64_t index[2] = {place / count[1] % count[0], place % count[1]};
   const int64_t slice_count = w->blocks.slice_count;
   const int64_t plane = place / count[1] / count[0], part = plane % w->phase_parts;
-  const int64_t phase = plane / w->phase_parts, slab = phase / w->phases[0];
-  const int64_t slice = slab % slice_count, image = slab / slice_count;
-  cc_tile_block block = {.n = image / shape->groups, .g = image % shape->groups, .phase = phase % w->phases[0]};
+  const int64_t slice = plane / w->phase_parts % slice_count, image = plane / w->phase_parts / slice_count;
+  cc_tile_block block = {.n = image / shape->groups, .g = image % shape->groups};
   block.first_phase = cc_part(w->phases[1], part, w->phase_parts);
   block.phases = cc_part(w->phases[1], part + 1, w->phase_parts) - block.first_phase;
   block.od = cc_tile_from(depth, slice, slice_count);
@@ -396,9 +401,7 @@ static cc_tile_block block_of(const cc_conv_winograd *w, int64_t place) {
     block.from[a] = cc_tile_from(w->tiles[a], index[a], count[a]);
     block.size[a] = cc_tile_from(w->tiles[a], index[a] + 1, count[a]) - block.from[a];
   }
-  /* Later phases may have a row less. */
-  const int64_t rows = cc_ceil_div(shape->axis[1].out - block.phase, w->dilation[0]);
-  block.size[0] = cc_max(0, cc_min(block.size[0], cc_ceil_div(rows, w->m[0]) - block.from[0]));
+  block.tiles = block.size[0] * block.phases * block.size[1];
   return block;
 }
 
@@ -407,8 +410,6 @@ static void run_unit(void *arg, int64_t unit, bool first, int64_t part) {
   char *scratch = w->workspace + part * w->thread_bytes;
   const int64_t vector = w->conv->kernels->vector_length, run = unit % w->blocks.runs;
   const cc_tile_block block = block_of(w, unit / w->blocks.runs);
-  if (block.size[0] == 0)
-    return;
   if (first || run == 0) /* else the unit before left the values of this block in the scratch */
     cconv_winograd_values(w, &block, scratch);
   const int64_t end = cc_part(w->channel_blocks, run + 1, w->blocks.runs);
@@ -442,7 +443,7 @@ static void describe(const cc_conv_work *work, cconv_plan_info *info) {
   const int first = w->method.turned ? 1 : 0, second = w->method.turned ? 0 : 1;
   info->blocks[first] = w->blocks.slice_count;
   info->block[first] = w->blocks.slices;
-  info->blocks[second] = w->phases[0] * w->blocks.count[0];
+  info->blocks[second] = w->blocks.count[0];
   info->block[second] = w->blocks.size[0] * w->m[0];
   info->blocks[2] = w->phase_parts * w->blocks.count[1];
   info->block[2] = w->blocks.size[1] * w->m[1] * cc_ceil_div(w->phases[1], w->phase_parts);

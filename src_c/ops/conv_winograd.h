@@ -13,8 +13,8 @@
  *
  * The convolution is turned, if at all, before anything looks at it: axis 0 is the one whose taps are summed over like
  * channels, slices; the last two, rows and columns, are those that tiles have. An axis with dilation d that is
- * transformed falls into d phases, every d-th output each: undilated convolutions of their own. Those of rows are units
- * of work of their own; those of columns lie side by side in memory, and are side by side in a block, too.
+ * transformed falls into d phases, every d-th output each: undilated convolutions of their own. Of rows of tiles those
+ * of the first phase are counted first; phases of columns lie side by side in memory, and so they do in a block.
  *
  * A thread's scratch, in bytes from its start:
  *   values   [f][chunk of a slice][slice in][tile][term] of a block of tiles, all channels in
@@ -40,7 +40,8 @@ typedef struct cc_conv_winograd {
   int64_t domain_rows, planes_f;      /* rows of a tile in the domain, and all its products */
   int64_t planes_made;                /* of weights at once */
   int64_t transformed_taps;
-  int64_t tiles[2], slices, terms;             /* tiles of a phase */
+  int64_t tiles[2], phase_rows;                /* rows of tiles, of all phases and of one; columns of one */
+  int64_t slices, terms;
   int64_t chunk_terms, chunks_a_slice, chunks; /* of a sum; no chunk is of two slices */
   int64_t piece;                               /* input channels whose taps are read at once */
   int64_t vectors, channel_blocks, width;      /* of output channels; elements of the widest block */
@@ -60,17 +61,16 @@ typedef struct cc_conv_winograd {
 
 _Static_assert(sizeof(cc_conv_winograd) <= CC_WORK_STATE, "a driver's struct must fit");
 
-/* A block of tiles of image n and group g: the same of each of so many output slices, the first of which is od; of row
- * phase `phase`, and of `phases` column phases from `first_phase` on. */
+/* A block of tiles of image n and group g: the same of each of so many output slices, the first of which is od, and of
+ * `phases` column phases from `first_phase` on. */
 typedef struct cc_tile_block {
   int64_t n, g, od, slices;
-  int64_t phase, first_phase, phases;
+  int64_t first_phase, phases;
   int64_t from[2], size[2];
+  int64_t tiles; /* of a slice */
+  /* Of part of a block, whose rows are of one phase: which, and how many came before. from[0] counts its own. */
+  int64_t phase, before;
 } cc_tile_block;
-
-static inline int64_t cc_tiles_a_slice(const cc_tile_block *block) {
-  return block->size[0] * block->phases * block->size[1];
-}
 
 /* Columns of a block that lie side by side in memory, run by run: all, or those of one step of its phases. */
 static inline bool cc_is_one_run(const cc_conv_winograd *w, const cc_tile_block *block) {

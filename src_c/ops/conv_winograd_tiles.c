@@ -57,7 +57,17 @@ void cconv_winograd_make(const cc_conv_winograd *w, int64_t g, int64_t b, const 
     }
 }
 
-/* The part of the input that a block of tiles looks at, along the last two axes: of its columns one run. */
+/* The rows of tiles of a block from `row` on that are of the same phase. */
+static cc_tile_block part_of(const cc_conv_winograd *w, const cc_tile_block *block, int64_t row) {
+  cc_tile_block part = *block;
+  part.phase = (block->from[0] + row) / w->phase_rows;
+  part.from[0] = (block->from[0] + row) % w->phase_rows;
+  part.size[0] = cc_min(block->size[0] - row, w->phase_rows - part.from[0]);
+  part.before = row;
+  return part;
+}
+
+/* The part of the input that such a part of a block looks at, along the last two axes: of its columns one run. */
 typedef struct region {
   int64_t first[2], step[2]; /* index of its first element, which may be outside, and from one to the next */
   int64_t low[2], high[2];   /* elements that are inside, counted from there */
@@ -66,6 +76,11 @@ typedef struct region {
 
 /* ceil(a / step), but for the usual step without a division: these are many. */
 static int64_t steps(int64_t a, int64_t step) { return step == 1 ? a : cc_ceil_div(a, step); }
+
+/* Outputs of row oh's phase from that one on. */
+static int64_t rows_left(const cc_conv_winograd *w, int64_t oh) {
+  return steps(cc_max(0, w->conv->shape.axis[1].out - oh), w->dilation[0]);
+}
 
 static int64_t runs_of(const cc_conv_winograd *w, const cc_tile_block *block, int64_t halo) {
   return cc_is_one_run(w, block) ? 1 : block->size[1] * w->m[1] + halo;
@@ -79,12 +94,11 @@ static int64_t run_outputs(const cc_conv_winograd *w, const cc_tile_block *block
 }
 
 static region region_of(const cc_conv_winograd *w, const cc_tile_block *block, int64_t run) {
-  const cc_axis *rows = &w->conv->shape.axis[1], *columns = &w->conv->shape.axis[2];
-  const int64_t outputs = steps(rows->out - block->phase, w->dilation[0]) - block->from[0] * w->m[0];
+  const int64_t oh = block->phase + block->from[0] * w->m[0] * w->dilation[0], rows = rows_left(w, oh);
   region r = {.step = {w->dilation[0], 1}};
-  r.first[0] = block->phase + block->from[0] * w->m[0] * w->dilation[0] - rows->before;
+  r.first[0] = oh - w->conv->shape.axis[1].before;
   r.size[0] = block->size[0] * w->m[0] + w->halo[0];
-  r.used[0] = cc_min(block->size[0] * w->m[0], outputs) + w->halo[0];
+  r.used[0] = rows > 0 ? cc_min(block->size[0] * w->m[0], rows) + w->halo[0] : 0;
   int64_t ow;
   if (cc_is_one_run(w, block)) {
     r.used[1] = run_outputs(w, block, 0, &ow) + w->halo[1] * block->phases;
@@ -94,7 +108,7 @@ static region region_of(const cc_conv_winograd *w, const cc_tile_block *block, i
     r.size[1] = block->phases;
     ow += cc_min(run, w->halo[1]) * w->dilation[1];
   }
-  r.first[1] = ow - columns->before;
+  r.first[1] = ow - w->conv->shape.axis[2].before;
   for (int a = 0; a < 2; a++) {
     const int64_t step = r.step[a], end = w->conv->shape.axis[a + 1].end;
     r.low[a] = r.first[a] < 0 ? cc_min(r.used[a], steps(-r.first[a], step)) : 0;
@@ -192,34 +206,34 @@ static void transform_inputs(const cc_conv_winograd *w, const cc_tile_block *blo
                                .value_pitch = w->value_pitch};
   for (int64_t p = 0; p < block->phases; p++) {
     job.lanes = scratch + (w->lanes_at + (t * w->m[0] * w->lane_pitch + p * vector) * es);
-    job.values = values + (t * block->phases + p) * block->size[1] * w->value_pitch * es;
+    job.values = values + ((block->before + t) * block->phases + p) * block->size[1] * w->value_pitch * es;
     w->kernels->input(&job);
   }
 }
 
-/* Values of some channels from slice `id`. */
-static void slice_values(const cc_conv_winograd *w, const cc_tile_block *block, const char *image, int64_t channels,
-                         int64_t id, char *scratch, char *values) {
-  const int64_t es = w->conv->element, column = block->phases * w->conv->kernels->vector_length;
-  const int64_t runs = runs_of(w, block, w->halo[1]);
+/* Values of some channels from slice `id`, of part of a block. */
+static void part_values(const cc_conv_winograd *w, const cc_tile_block *part, const char *image, int64_t channels,
+                        int64_t id, char *scratch, char *values) {
+  const int64_t es = w->conv->element, column = part->phases * w->conv->kernels->vector_length;
+  const int64_t runs = runs_of(w, part, w->halo[1]);
   char *panel = scratch + w->panel_at;
+  region r = region_of(w, part, 0);
   for (int64_t run = 0; !w->gathers && run < runs; run++) {
-    const region r = region_of(w, block, run);
-    if (r.used[1] > 0)
-      pack_panel(w, &r, image, channels, id, panel + panel_at(block, &r, run) * es);
+    r = runs > 1 ? region_of(w, part, run) : r;
+    if (r.used[0] > 0 && r.used[1] > 0)
+      pack_panel(w, &r, image, channels, id, panel + panel_at(part, &r, run) * es);
   }
-  for (int64_t t = 0; t < block->size[0]; t++) {
+  for (int64_t t = 0; t < part->size[0]; t++) {
     /* Row by row of tiles, so that lanes are in the level 1 cache when they are transformed. */
     const int64_t from = t == 0 ? 0 : t * w->m[0] + w->halo[0], end = (t + 1) * w->m[0] + w->halo[0];
     for (int64_t run = 0; run < runs; run++) {
-      const region r = region_of(w, block, run);
-      const cc_lanes_job lanes =
-          lanes_of(w, &r, image, channels, id, panel + panel_at(block, &r, run) * es);
+      r = runs > 1 ? region_of(w, part, run) : r;
+      const cc_lanes_job lanes = lanes_of(w, &r, image, channels, id, panel + panel_at(part, &r, run) * es);
       cc_lanes_job rows = lanes_between(&lanes, from, end);
       rows.lanes = scratch + w->lanes_at + (from * w->lane_pitch + run * column) * es;
       w->conv->kernels->lanes(&rows);
     }
-    transform_inputs(w, block, t, scratch, values);
+    transform_inputs(w, part, t, scratch, values);
   }
 }
 
@@ -232,9 +246,13 @@ void cconv_winograd_values(const cc_conv_winograd *w, const cc_tile_block *block
     for (int64_t c = 0; c < ic; c += vector) {
       const char *image = conv->input.data + block->n * conv->input.stride[CC_BATCH] +
                           (block->g * ic + c) * conv->input.stride[CC_CHANNEL];
-      const int64_t at = c / w->chunk_terms * w->value_chunk + slice * cc_tiles_a_slice(block) * w->value_pitch +
+      const int64_t at = c / w->chunk_terms * w->value_chunk + slice * block->tiles * w->value_pitch +
                          c % w->chunk_terms;
-      slice_values(w, block, image, cc_min(vector, ic - c), id, scratch, scratch + at * conv->element);
+      for (int64_t row = 0; row < block->size[0];) {
+        const cc_tile_block part = part_of(w, block, row);
+        part_values(w, &part, image, cc_min(vector, ic - c), id, scratch, scratch + at * conv->element);
+        row += part.size[0];
+      }
     }
   }
 }
@@ -343,7 +361,7 @@ static void transform_row(const cc_conv_winograd *w, const cc_tile_block *block,
                                 .flawed =
                                     (uint32_t *)(void *)(lanes + cc_lines((w->m[0] * row + vector * vector) * es))};
   for (int64_t p = 0; p < block->phases; p++) {
-    const int64_t sums = d * cc_tiles_a_slice(block) + (t * block->phases + p) * tiles;
+    const int64_t sums = d * block->tiles + ((block->before + t) * block->phases + p) * tiles;
     job.sums = scratch + w->sums_at + (sums * w->sum_pitch + v * vector) * es;
     job.lanes = lanes + p * vector * es;
     const bool flawed = w->kernels->output(&job);
@@ -351,7 +369,8 @@ static void transform_row(const cc_conv_winograd *w, const cc_tile_block *block,
       const int64_t first[3] = {
           block->od + d, block->phase + (block->from[0] + t) * w->m[0] * w->dilation[0],
           block->first_phase + p + (block->from[1] + i) * w->m[1] * w->dilation[1]};
-      if (job.flawed[i] & channels && first[2] < axis[2].out) /* the last tile of a phase may have no output */
+      /* The last tile of a phase may have no output. */
+      if (job.flawed[i] & channels && first[1] < axis[1].out && first[2] < axis[2].out)
         patch_tile(w, block, first, channel, job.flawed[i] & channels, (char *)job.lanes + i * job.tile * es, row,
                    column, scratch);
     }
@@ -393,7 +412,7 @@ static void store_rows(const cc_conv_winograd *w, const cc_tile_block *block, in
   const cc_conv *conv = w->conv;
   const int64_t es = conv->element, column = block->phases * conv->kernels->vector_length;
   int64_t at[3] = {block->od + d, block->phase + (block->from[0] + from) * w->m[0] * w->dilation[0]}, rows = 0;
-  const int64_t left = steps(conv->shape.axis[1].out - at[1], w->dilation[0]);
+  const int64_t left = rows_left(w, at[1]);
   const int64_t width = run_outputs(w, block, run, &at[2]);
   for (int64_t t = from; t < end; t++) {
     if (run == 0)
@@ -410,7 +429,11 @@ static void store_rows(const cc_conv_winograd *w, const cc_tile_block *block, in
 
 void cconv_winograd_store(const cc_conv_winograd *w, const cc_tile_block *block, int64_t d, int64_t v, int64_t channel,
                           char *scratch) {
-  for (int64_t t = 0; t < block->size[0]; t += w->store_rows)
-    for (int64_t run = 0; run < runs_of(w, block, 0); run++)
-      store_rows(w, block, d, v, channel, t, cc_min(t + w->store_rows, block->size[0]), run, scratch);
+  for (int64_t row = 0; row < block->size[0];) {
+    const cc_tile_block part = part_of(w, block, row);
+    for (int64_t t = 0; t < part.size[0]; t += w->store_rows)
+      for (int64_t run = 0; run < runs_of(w, &part, 0); run++)
+        store_rows(w, &part, d, v, channel, t, cc_min(t + w->store_rows, part.size[0]), run, scratch);
+    row += part.size[0];
+  }
 }
