@@ -317,7 +317,9 @@ def winograd(axes: Sequence[Axis], channels: int, dtype: str) -> str:
         return f"needs a kernel of 3 or 5 along w, or along h and 1 along w, {given}"
     taps = _winograd_taps(kernel, stride)
     if not taps:
-        return f"needs a stride of 1 where it transforms, {given}, the stride {stride[-len(axes) :]}"
+        return (
+            f"needs a stride of 1 where it transforms, {given}, the stride {stride[-len(axes) :]}"
+        )
     terms = channels * math.prod(kernel) // taps
     if not 1 <= terms <= MOST_WINOGRAD_TERMS:
         return (

@@ -1,7 +1,7 @@
 """Winograd's algorithm beyond 3 x 3: dilated kernels, kernels along one axis, 5 x 5, turned axes.
 
-The gate is that of test_winograd.py.  Taps of an axis that is not transformed count as channels, and
-a tile is one of every d-th output where the kernel has dilation d.
+The gate is that of test_winograd.py.  Taps of an axis that is not transformed count as channels,
+and a tile is one of every d-th output where the kernel has dilation d.
 """
 
 from collections.abc import Callable
@@ -261,9 +261,11 @@ def test_axes_trade_places() -> None:
     x, w = layer.data()
     bias = np.arange(20, dtype="f4")
     y = layer.run(x, w, bias)
-    keywords = {name: (*value[:1], pad, *value[1:]) for name, value, pad in (
-        ("stride", layer.stride, 1), ("dilation", layer.dilation, 1), ("padding", layer.pads, (0, 0)),
-    )}  # fmt: skip
+    keywords: dict[str, Any] = {
+        "stride": (2, 1, 1),
+        "dilation": (2, 1, 3),
+        "padding": (layer.pads[0], (0, 0), layer.pads[1]),
+    }
     deep = cconv.conv3d(x[:, :, :, None], w[:, :, :, None], bias, algorithm="winograd", **keywords)
     assert_same_bits(y, deep[:, :, :, 0].copy())
     direct = layer.run(x, w, bias, algorithm="direct")
@@ -378,6 +380,42 @@ def test_scratch_is_bounded() -> None:
                 **layer.arguments,
             )  # fmt: skip
             assert plan.workspace_nbytes <= threads * 8e6, (kernel, step)
+
+
+# What 'auto' takes, by kernel, dilation, channels in and out of a group, and the size of the map.
+CHOSEN: dict[tuple[Ints, int, int, int, int], str] = {
+    ((3, 3), 2, 32, 32, 64): "winograd",
+    ((3, 3), 16, 32, 32, 64): "winograd",
+    ((3, 3), 2, 15, 64, 64): "direct",
+    ((1, 3), 1, 384, 384, 8): "winograd",
+    ((3, 1), 1, 384, 384, 8): "winograd",
+    ((1, 5), 1, 64, 64, 28): "winograd",
+    ((1, 5), 1, 16, 16, 28): "direct",
+    ((5, 5), 1, 48, 64, 35): "winograd",
+    ((5, 5), 1, 64, 64, 1): "direct",
+    ((5, 3), 1, 64, 64, 28): "winograd",
+    ((3,), 4, 600, 600, 400): "winograd",
+    ((5,), 1, 16, 16, 400): "direct",
+    ((1, 7), 1, 192, 192, 17): "direct",
+}
+
+
+@pytest.mark.parametrize("shape", CHOSEN)
+def test_auto_is_a_function_of_shapes(shape: tuple[Ints, int, int, int, int]) -> None:
+    kernel, step, c, oc, size = shape
+    spatial = (size,) * len(kernel)
+    arguments = {"padding": "same", "dilation": step}
+    w = np.zeros((oc, c, *kernel), "f4")
+    for batch in (1, 8):
+        for threads in (1, 2, 7):
+            given: dict[str, Any] = {"threads": threads, **arguments}
+            plan = cconv.ConvPlan(w, input_shape=(batch, c, *spatial), **given)
+            last = cconv.ConvPlan(w, input_shape=(batch, *spatial, c), layout="NHWC", **given)
+            assert plan.algorithm == last.algorithm == CHOSEN[shape]
+    x = np.random.default_rng(0).standard_normal((1, c, *spatial)).astype("f4")
+    w = np.random.default_rng(1).standard_normal(w.shape).astype("f4")
+    conv = CONV[len(kernel) - 1]
+    assert_same_bits(conv(x, w, **arguments), conv(x, w, algorithm=CHOSEN[shape], **arguments))
 
 
 CODE = """

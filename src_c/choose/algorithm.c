@@ -23,7 +23,7 @@ enum {
 static const cc_winograd_costs kinds[] = {
     {.m = 4, .taps = 3, .axes = 2, .products = 36, .input = 375, .output = 370, .near_weight = 150, .far_weight = 230},
     {.m = 2, .taps = 3, .axes = 2, .products = 16, .input = 170, .output = 160, .near_weight = 70, .far_weight = 110},
-    {.m = 2, .taps = 5, .axes = 2, .products = 36, .input = 350, .output = 230, .near_weight = 200, .far_weight = 280},
+    {.m = 2, .taps = 5, .axes = 2, .products = 36, .input = 350, .output = 230, .near_weight = 200, .far_weight = 540},
     {.m = 4, .taps = 3, .axes = 1, .products = 6, .input = 75, .output = 90, .near_weight = 25, .far_weight = 40},
     {.m = 2, .taps = 3, .axes = 1, .products = 4, .input = 45, .output = 50, .near_weight = 20, .far_weight = 30},
     {.m = 2, .taps = 5, .axes = 1, .products = 6, .input = 60, .output = 60, .near_weight = 30, .far_weight = 50},

@@ -31,9 +31,7 @@ static int64_t product_time(const cc_tile_request *r) {
   return r->vectors * (r->products * r->terms * 5 / 8 + r->output);
 }
 
-static int64_t weight_time(const cc_tile_request *r) {
-  return r->weights_kept ? 0 : r->vectors * r->terms * r->weight;
-}
+static int64_t weight_time(const cc_tile_request *r) { return r->weights_kept ? 0 : r->vectors * r->terms * r->weight; }
 
 /* Bytes of values and sums of so many slices out, for a tile of each: those it stands for. */
 static int64_t bytes_of(const cc_tile_request *r, int64_t slices) {

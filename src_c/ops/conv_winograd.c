@@ -13,12 +13,12 @@ enum {
   WHOLE_VECTORS = 16, /* terms, that fill vectors of every kind: what chunks are a multiple of */
   MOST_BYTES = 4608 << 10,   /* of a thread's values and sums, however small the cache */
   SHARED_BYTES = 3072 << 10, /* of weights for each thread that one phase makes for the next, */
-  SHARED_CYCLES = 40000,     /* if that saves each thread more: for another parallel region, and lines from other caches */
-  STORE_BYTES = 16 << 10,    /* of a slab on its way to the output */
-  LANE_BYTES = 256 << 10,    /* of a tile of inputs of each phase of columns that a block has, */
-  PHASE_BYTES = 1 << 20,     /* and of their values and sums */
-  PIECE = 32,                /* input channels times slices whose taps are read at once */
-  PIECE_TERMS = 16           /* whose weights are made at once where all are kept: their taps stay in the level 1 cache */
+  SHARED_CYCLES = 40000,  /* if that saves each thread more: for another parallel region, and lines from other caches */
+  STORE_BYTES = 16 << 10, /* of a slab on its way to the output */
+  LANE_BYTES = 256 << 10, /* of a tile of inputs of each phase of columns that a block has, */
+  PHASE_BYTES = 1 << 20,  /* and of their values and sums */
+  PIECE = 32,             /* input channels times slices whose taps are read at once */
+  PIECE_TERMS = 16        /* whose weights are made at once where all are kept: their taps stay in the level 1 cache */
 };
 
 static cc_method method_of(const cc_conv *conv) {
@@ -157,9 +157,7 @@ static void choose_blocks(const cc_conv *conv, int64_t threads, bool kept, cc_co
 /* Bytes of the scratch that making weights takes: taps as lanes, and those of one vector of channels as rows. */
 static int64_t taps_bytes(const cc_conv_winograd *w, const cc_conv *conv, bool all_planes) {
   const int64_t vector = conv->kernels->vector_length, chunk = cc_min(w->chunk_terms, conv->shape.ic);
-  const int64_t lanes = all_planes      ? PIECE_TERMS * w->width
-                        : w->keeps_taps ? chunk * w->width
-                                        : w->piece * vector;
+  const int64_t lanes = all_planes ? PIECE_TERMS * w->width : w->keeps_taps ? chunk * w->width : w->piece * vector;
   return cc_lines(lanes * w->transformed_taps * conv->element);
 }
 
@@ -191,7 +189,8 @@ static void lay_out(const cc_conv *conv, cc_conv_winograd *w, bool makes) {
   const int64_t es = conv->element, vector = conv->kernels->vector_length;
   const int64_t *size = w->blocks.size, *m = w->m;
   const int64_t slices = w->blocks.slices, phases = cc_ceil_div(w->phases[1], w->phase_parts);
-  const int64_t rows = m[0] * cc_min(size[0], w->phase_rows) + w->halo[0], columns = (m[1] * size[1] + w->halo[1]) * phases;
+  const int64_t rows = m[0] * cc_min(size[0], w->phase_rows) + w->halo[0],
+                columns = (m[1] * size[1] + w->halo[1]) * phases;
   const int64_t tiles = size[0] * size[1] * phases, width = cc_min(m[1] * size[1] * phases, shape->axis[2].out);
   w->value_chunk = cc_odd_lines((slices + w->slices - 1) * tiles * w->value_pitch, es);
   w->value_plane = cc_odd_lines(w->chunks_a_slice * w->value_chunk, es);
@@ -247,9 +246,8 @@ static void prepare(const cc_conv *given, int64_t threads, cc_conv_work *work) {
   w->parts = cconv_operation_parts(threads, w->units, operations);
   w->gathers = in->dtype == conv.dtype && conv.shape.axis[2].map == CCONV_PADDING_CONSTANT &&
                (in->stride[CC_WIDTH] == es || in->stride[CC_CHANNEL] == es);
-  w->merges = w->blocks.count[1] == 1 && w->dilation[0] == 1 && w->phases[1] == w->dilation[1] &&
-              w->phase_parts == 1 && rows_follow(&conv.output, width) &&
-              (!conv.residual.data || rows_follow(&conv.residual, width));
+  w->merges = w->blocks.count[1] == 1 && w->dilation[0] == 1 && w->phases[1] == w->dilation[1] && w->phase_parts == 1 &&
+              rows_follow(&conv.output, width) && (!conv.residual.data || rows_follow(&conv.residual, width));
   lay_out(&conv, w, !kept);
   work->parts = w->parts;
   work->weights = w->weights_bytes + taps_bytes(w, &conv, true); /* and what pack() needs */
@@ -377,8 +375,8 @@ static void sum_block(const cc_conv_winograd *w, const cc_tile_block *block, int
     const int64_t plane = cc_odd_lines((k.end - k.from) * width, es);
     for (int64_t f = 0; f < w->planes_f; f++) {
       if (f % w->planes_made == 0)
-        cconv_winograd_make(w, block->g, b, &k, f * w->domain_rows / w->planes_f, plane, scratch + w->taps_at, scratch + w->panel_at,
-                            scratch + w->made_at);
+        cconv_winograd_make(w, block->g, b, &k, f * w->domain_rows / w->planes_f, plane, scratch + w->taps_at,
+                            scratch + w->panel_at, scratch + w->made_at);
       multiply(w, block, f, &k, width, scratch + w->made_at + f % w->planes_made * plane * es,
                values_at(w, block, f, &k), values_at(w, block, f + 1, &k), scratch);
     }

@@ -40,7 +40,7 @@ typedef struct cc_conv_winograd {
   int64_t domain_rows, planes_f;      /* rows of a tile in the domain, and all its products */
   int64_t planes_made;                /* of weights at once */
   int64_t transformed_taps;
-  int64_t tiles[2], phase_rows;                /* rows of tiles, of all phases and of one; columns of one */
+  int64_t tiles[2], phase_rows; /* rows of tiles, of all phases and of one; columns of one */
   int64_t slices, terms;
   int64_t chunk_terms, chunks_a_slice, chunks; /* of a sum; no chunk is of two slices */
   int64_t piece;                               /* input channels whose taps are read at once */

@@ -15,10 +15,8 @@ static void lanes_of_taps(const cc_conv_winograd *w, int64_t g, int64_t oc, int6
   const int64_t es = conv->element, vector = conv->kernels->vector_length, taps = w->transformed_taps;
   const int64_t rows = cc_min(vector, conv->shape.oc - oc), kernel = taps * w->slices;
   const cc_axis *axis = conv->shape.axis;
-  const cc_chunk chunk = {.channel = c,
-                          .channels = n,
-                          .taps = {axis[0].kernel, axis[1].kernel, axis[2].kernel},
-                          .terms = n * kernel};
+  const cc_chunk chunk = {
+      .channel = c, .channels = n, .taps = {axis[0].kernel, axis[1].kernel, axis[2].kernel}, .terms = n * kernel};
   const cc_rows from = cconv_conv_weights(conv, g, oc, rows, &chunk, panel);
   const int64_t joined = w->slices == 1 ? n : 1; /* kernels that follow each other */
   conv->kernels->lanes(&(cc_lanes_job){.x = from.data + slice * taps * es,
@@ -246,8 +244,8 @@ void cconv_winograd_values(const cc_conv_winograd *w, const cc_tile_block *block
     for (int64_t c = 0; c < ic; c += vector) {
       const char *image = conv->input.data + block->n * conv->input.stride[CC_BATCH] +
                           (block->g * ic + c) * conv->input.stride[CC_CHANNEL];
-      const int64_t at = c / w->chunk_terms * w->value_chunk + slice * block->tiles * w->value_pitch +
-                         c % w->chunk_terms;
+      const int64_t at =
+          c / w->chunk_terms * w->value_chunk + slice * block->tiles * w->value_pitch + c % w->chunk_terms;
       for (int64_t row = 0; row < block->size[0];) {
         const cc_tile_block part = part_of(w, block, row);
         part_values(w, &part, image, cc_min(vector, ic - c), id, scratch, scratch + at * conv->element);
@@ -338,8 +336,7 @@ static void patch_tile(const cc_conv_winograd *w, const cc_tile_block *block, co
       for (int64_t i = p; i < cc_min(p + step, positions); i++)
         for (int64_t j = 0; i % pitch < outputs.size[2] && j < rows; j++)
           if (flawed >> (l + j) & 1)
-            memcpy(y + (i / pitch * row + i % pitch * column + l + j) * es, sums + (j * step + i - p) * es,
-                   (size_t)es);
+            memcpy(y + (i / pitch * row + i % pitch * column + l + j) * es, sums + (j * step + i - p) * es, (size_t)es);
     }
   }
 }
@@ -366,9 +363,8 @@ static void transform_row(const cc_conv_winograd *w, const cc_tile_block *block,
     job.lanes = lanes + p * vector * es;
     const bool flawed = w->kernels->output(&job);
     for (int64_t i = 0; flawed && i < tiles; i++) {
-      const int64_t first[3] = {
-          block->od + d, block->phase + (block->from[0] + t) * w->m[0] * w->dilation[0],
-          block->first_phase + p + (block->from[1] + i) * w->m[1] * w->dilation[1]};
+      const int64_t first[3] = {block->od + d, block->phase + (block->from[0] + t) * w->m[0] * w->dilation[0],
+                                block->first_phase + p + (block->from[1] + i) * w->m[1] * w->dilation[1]};
       /* The last tile of a phase may have no output. */
       if (job.flawed[i] & channels && first[1] < axis[1].out && first[2] < axis[2].out)
         patch_tile(w, block, first, channel, job.flawed[i] & channels, (char *)job.lanes + i * job.tile * es, row,

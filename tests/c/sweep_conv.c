@@ -36,15 +36,23 @@ typedef struct convolution {
 static region input_memory, weight_memory, bias_memory, residual_memory, output_memory, workspace_memory;
 static long empty_outputs;
 
-/* A kernel of 3, at every place: stride and dilation 1. */
-static small_axis for_winograd(small_axis a) {
-  a.kernel = 3;
-  a.stride = a.dilation = 1;
-  a.out = a.in + a.before + a.after - 2;
+/* What Winograd's algorithm makes of the axes of three: transforms them (x), sums over them (s), or neither (-). */
+static const char *const winograd_ways[] = {"sxx", "s-x", "-sx", "sx-"};
+
+/* 3 or 5 taps at every place, or one; any dilation. */
+static small_axis for_winograd(small_axis a, char role, int64_t taps) {
+  if (role == 's')
+    return a;
+  a.kernel = role == 'x' ? taps : 1;
+  a.stride = 1;
+  a.after += a.dilation * (a.kernel - 1) / 2;
+  a.out = a.in + a.before + a.after - a.dilation * (a.kernel - 1);
   return a;
 }
 
-static void next_convolution(int32_t rank, bool winograd, convolution *c) {
+/* way: of winograd_ways, with 3 or 5 taps; -1 for direct sums. */
+static void next_convolution(int32_t rank, int way, int64_t taps, convolution *c) {
+  const bool winograd = way >= 0;
   const int64_t batch = 1 + next_digit(3);
   const int *channel = winograd ? more_channels[next_digit(16)] : channels[next_digit(CHANNELS)];
   const int32_t *dtype = sweep_dtypes[next_digit(DTYPE_DIGITS)];
@@ -59,7 +67,7 @@ static void next_convolution(int32_t rank, bool winograd, convolution *c) {
   for (int a = 0; a < rank - 2; a++) {
     const bool depth = rank == 5 && a == 0;
     small_axis axis = depth ? next_depth() : next_axis();
-    c->axis[a] = axis = winograd && !depth ? for_winograd(axis) : axis;
+    c->axis[a] = axis = winograd ? for_winograd(axis, winograd_ways[way][5 - rank + a], taps) : axis;
     x[2 + a] = axis.in;
     w[2 + a] = axis.kernel;
     y[2 + a] = axis.out > 0 ? axis.out : 1; /* an empty output must be refused, whatever is claimed */
@@ -148,7 +156,7 @@ int main(int argc, char **argv) {
                             (uint64_t)COMMON_DIGITS * AXIS_DIGITS * AXIS_DIGITS * DEPTH_DIGITS};
   const long count = sweep_count(argc, argv, 100000);
   input_memory = region_new(4 << 20);
-  weight_memory = region_new(1 << 16);
+  weight_memory = region_new(1 << 18);
   bias_memory = region_new(1 << 12);
   residual_memory = region_new(8 << 20);
   output_memory = region_new(8 << 20);
@@ -158,7 +166,9 @@ int main(int argc, char **argv) {
     const int spatial = (int)(i % 3);
     const uint64_t number = (uint64_t)(i / 3) % total[spatial];
     sweep_begin(number, total[spatial]);
-    next_convolution(3 + spatial, spatial > 0 && i % 8 == 0, &c);
+    /* One axis is the last of three. */
+    const int way = i % 8 != 0 ? -1 : spatial == 0 ? 1 : (int)(i / 24 % 4);
+    next_convolution(3 + spatial, way, i / 96 % 2 ? 5 : 3, &c);
     const long before = check_failures;
     test(&c, (uint64_t)i);
     if (check_failures > before && check_failures <= 20)
