@@ -289,20 +289,21 @@ def output_sizes(
 
 
 MOST_WINOGRAD_TERMS = 8192  # as in src_c/choose/algorithm.c
+MOST_WINOGRAD_DILATION = 2**30
 
 # What becomes of an axis: transformed (x), summed over like channels (s), or without a window (-).
 WINOGRAD_WAYS = ("sxx", "s-x", "-sx", "sx-")
 
 
-def _winograd_taps(kernel: Shape, stride: Shape) -> int:
-    """Taps that Winograd's algorithm transforms, of three axes; 0 where it cannot serve."""
+def _winograd_way(kernel: Shape, stride: Shape) -> str:
+    """What becomes of three axes; nothing where Winograd's algorithm cannot serve."""
     for way in WINOGRAD_WAYS:
         axes = tuple(zip(way, kernel, stride, strict=True))
         taps = [k for role, k, _ in axes if role == "x"]
         fits = all(role == "s" or (s == 1 and (role == "x" or k == 1)) for role, k, s in axes)
         if fits and taps[0] in (3, 5) and taps[0] == taps[-1]:
-            return math.prod(taps)
-    return 0
+            return way
+    return ""
 
 
 def winograd(axes: Sequence[Axis], channels: int, dtype: str) -> str:
@@ -313,14 +314,17 @@ def winograd(axes: Sequence[Axis], channels: int, dtype: str) -> str:
     kernel = missing + tuple(axis.kernel for axis in axes)
     stride = missing + tuple(axis.stride for axis in axes)
     given = f"but the kernel is {kernel[-len(axes) :]}"
-    if not _winograd_taps(kernel, (1, 1, 1)):
+    if not _winograd_way(kernel, (1, 1, 1)):
         return f"needs a kernel of 3 or 5 along w, or along h and 1 along w, {given}"
-    taps = _winograd_taps(kernel, stride)
-    if not taps:
-        return (
-            f"needs a stride of 1 where it transforms, {given}, the stride {stride[-len(axes) :]}"
-        )
-    terms = channels * math.prod(kernel) // taps
+    way = _winograd_way(kernel, stride)
+    if not way:
+        given += f", the stride {stride[-len(axes) :]}"
+        return f"needs a stride of 1 where it transforms, {given}"
+    roles = zip(axes, way[-len(axes) :], strict=True)
+    dilation = max(axis.dilation for axis, role in roles if role == "x")
+    if dilation > MOST_WINOGRAD_DILATION:
+        return f"needs a dilation of at most {MOST_WINOGRAD_DILATION}, but it is {dilation}"
+    terms = channels * math.prod(k for k, role in zip(kernel, way, strict=True) if role != "x")
     if not 1 <= terms <= MOST_WINOGRAD_TERMS:
         return (
             f"sums 1 to {MOST_WINOGRAD_TERMS} channels times taps that it does not transform, but "

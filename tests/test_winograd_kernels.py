@@ -418,6 +418,15 @@ def test_auto_is_a_function_of_shapes(shape: tuple[Ints, int, int, int, int]) ->
     assert_same_bits(conv(x, w, **arguments), conv(x, w, algorithm=CHOSEN[shape], **arguments))
 
 
+def test_dilations_beyond_all_indices_are_refused() -> None:
+    x, w = np.ones((1, 16, 9), "f4"), np.ones((16, 16, 3), "f4")
+    for step in (2**31, 2**61):
+        far = {"dilation": step, "padding": step}
+        with pytest.raises(ValueError, match=f"'winograd'.*dilation.*{step}.*'auto'"):
+            cconv.conv1d(x, w, algorithm="winograd", **far)
+        assert_same_bits(cconv.conv1d(x, w, **far), np.full((1, 16, 9), 16, "f4"))
+
+
 CODE = """
 import numpy as np
 import cconv

@@ -9,15 +9,16 @@
 #include "base/error.h"
 
 enum {
-  MOST_TERMS = 8192,      /* channels in times taps that are not transformed: a tile of more would take megabytes */
-  MOST_FILTERS = 1 << 30, /* lest a number of bytes overflow */
-  LEAST_CHANNELS = 16,    /* of a group, in and out, for AUTO: below, transforms cost more than they save */
-  LONGEST = 1 << 18,      /* outputs along the last axis that the model tells apart, and its square those along the */
-                          /* others: times of all have to fit */
-  NEAR_BYTES = 1 << 20,   /* transformed weights up to here stay in a level 2 cache */
-  MOST_TAPS = 1 << 14,    /* of a kernel cut into pieces: then scratch fits */
-  LEAST_TILES = 16,       /* along an axis: these fill vectors, and pieces look far beyond few */
-  LONG_TAPS = 512         /* of a row that is folded in longer ones */
+  MOST_TERMS = 8192,       /* channels in times taps that are not transformed: a tile of more would take megabytes */
+  MOST_FILTERS = 1 << 30,  /* lest a number of bytes overflow, */
+  MOST_DILATION = 1 << 30, /* or an index: tiles reach further than windows */
+  LEAST_CHANNELS = 16,     /* of a group, in and out, for AUTO: below, transforms cost more than they save */
+  LONGEST = 1 << 18,       /* outputs along the last axis that the model tells apart, and its square those along the */
+                           /* others: times of all have to fit */
+  NEAR_BYTES = 1 << 20,    /* transformed weights up to here stay in a level 2 cache */
+  MOST_TAPS = 1 << 14,     /* of a kernel cut into pieces: then scratch fits */
+  LEAST_TILES = 16,        /* along an axis: these fill vectors, and pieces look far beyond few */
+  LONG_TAPS = 512          /* of a row that is folded in longer ones */
 };
 
 static const cc_winograd_costs kinds[] = {
@@ -79,6 +80,9 @@ cconv_status cconv_winograd_serves(int32_t dtype, int32_t rank, const cc_conv_sh
     const int a = axis[2].stride != 1 ? 2 : axis[1].stride != 1 ? 1 : 0;
     return cc_fail(error, CCONV_UNSUPPORTED, "stride", CC_DEPTH + a - leading, axis[a].stride, 1);
   }
+  for (int a = 1; a < CCONV_MAX_SPATIAL; a++)
+    if (way->transformed[a - 1] && axis[a].dilation > MOST_DILATION)
+      return cc_fail(error, CCONV_UNSUPPORTED, "dilation", CC_DEPTH + a - leading, axis[a].dilation, MOST_DILATION);
   if (shape->ic < 1 || shape->reduction / taps_of(shape, way) > MOST_TERMS ||
       !cc_mul(shape->groups, shape->oc, &filters) || filters > MOST_FILTERS)
     return cc_fail(error, CCONV_UNSUPPORTED, "weight", CC_CHANNEL, shape->ic, MOST_TERMS);

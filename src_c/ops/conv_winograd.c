@@ -172,7 +172,7 @@ static int64_t lay_out_patch(const cc_conv *conv, cc_conv_winograd *w) {
   cc_blocks *patch = &w->patch;
   patch->channels = w->piece;
   for (int a = 0; a < CCONV_MAX_SPATIAL; a++) {
-    patch->out[a] = a == 0 ? 1 : cc_min(w->m[a - 1], w->tiles[a - 1] * w->m[a - 1]);
+    patch->out[a] = a == 0 ? 1 : w->m[a - 1];
     patch->taps[a] = conv->shape.axis[a].kernel;
   }
   cconv_winograd_patch_axes(conv, w, tile, axis);
