@@ -25,6 +25,13 @@ SHAPES: list[tuple[tuple[int, ...], int, tuple[int, ...], dict[str, Any]]] = [
     # patches
     ((3, 64, 65), 96, (4, 4), {"stride": 4}),
     ((5, 33, 40), 33, (2, 3), {"stride": (3, 4)}),
+    # short sums, many channels: panels of windows from a halo
+    ((3, 30, 41), 64, (3, 3), {"stride": 2, "padding": 1}),
+    ((4, 25, 33), 50, (3, 3), {"padding": 1, "padding_mode": "reflect"}),
+    ((5, 20, 30), 60, (3, 3), {"dilation": 2, "padding": (2, 3)}),
+    ((6, 19, 23), 96, (2, 2), {"groups": 2, "padding": ((1, 0), (0, 2))}),
+    ((2, 400), 48, (5,), {"padding": 2, "padding_mode": "circular"}),
+    ((1, 60, 70), 49, (3, 3), {"padding": ((-1, 2), (3, -1))}),
     # windows that overlap, reach outside and have holes
     ((24, 15, 17), 48, (3, 3), {"stride": 2, "padding": 1}),
     ((24, 15, 17), 48, (3, 3), {"dilation": 2, "padding": (2, 3)}),
@@ -116,6 +123,7 @@ def test_all_ways_give_the_same_bits(
         ((9, 13, 11), 30, (1, 1), 1),
         ((3, 9, 301), 19, (3, 3), 1),
         ((3, 9, 301), 19, (3, 3), 2),
+        ((1, 50, 53), 51, (3, 3), 1),
         ((2, 3, 5, 130), 17, (1, 3, 2), 1),
         ((7, 40, 41), 64, (4, 4), 4),
     ],

@@ -141,6 +141,7 @@ static const cc_kernels CC_K(kernels) = {
     .pool_planes = CC_K(pool_planes),
     .transpose = CC_K(transpose),
     .panel = CC_K(panel),
+    .windows = CC_K(windows),
     .taps = CC_K(taps),
     .interleave = CC_K(interleave),
     .depthwise_pack_lanes = CC_K(depthwise_pack_lanes),

@@ -132,6 +132,22 @@ typedef struct cc_panel_job {
   int64_t pitch, end, rest;
 } cc_panel_job;
 
+/* Gathers panels from a halo: for every run r, term k and j < n of r
+ *
+ *   panel[k pitch + at + j] = x[off[k] + from + j]
+ *
+ * `from` and offsets are in elements. Runs come in the order of `at`; behind the last, from `end` on, `rest` elements
+ * of every term become 0. x and the panels have a vector's slack behind them, which is read, or holds anything then. */
+typedef struct cc_window_job {
+  const void *x;
+  const int32_t *off;
+  int64_t k;
+  const cc_panel_run *runs;
+  int64_t runs_count;
+  void *panel;
+  int64_t pitch, end, rest;
+} cc_window_job;
+
 /* target[j][i] = source[i][j]      i < rows, j < n
  *
  * source's rows are `stride` bytes apart, of any alignment; target's ldt elements. No other element is touched. */
@@ -511,6 +527,7 @@ typedef struct cc_kernels {
   void (*weight_pack)(const cc_weight_pack_job *job);
   void (*transpose)(const cc_transpose_job *job);
   void (*panel)(const cc_panel_job *job);
+  void (*windows)(const cc_window_job *job);
   void (*taps)(const cc_tap_job *job);
   void (*interleave)(const cc_interleave_job *job);
   void (*store)(const cc_store_job *job);

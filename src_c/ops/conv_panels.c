@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause
- * conv_panels.c - direct convolution where windows neither overlap nor reach outside: 1 x 1 kernels, and patches.
+ * conv_panels.c - direct convolution from panels of positions.
  *
- * Law: what each tile of positions looks at is gathered once into a panel, from the input itself, and read for
- * every channel: in whole lines, in the order of memory, and without the garbage between the rows of a halo. Where
- * windows overlap it does not pay: taps that share their lines are in the nearest cache anyway. Positions of an
- * image count through, row after row. A unit is one run of panels, and one run of the channels; sums are those of
- * conv_direct.c, term by term. */
+ * Law: what each tile of positions looks at is gathered once into a panel and read for every channel: in whole lines,
+ * in the order of memory, and without the garbage between the rows of a halo. It is gathered from the input itself
+ * where windows neither overlap nor reach outside, as of 1 x 1 kernels and patches; else from a halo, which pays where
+ * sums are short and channels many. Positions of an image count through, row after row. A unit is one run of panels,
+ * and one run of the channels; sums are those of conv_direct.c, term by term. */
 #include "base/checked.h"
 #include "base/layout.h"
 #include "choose/tiles.h"
@@ -14,6 +14,9 @@
 enum {
   LEAST_BYTES = 192,     /* of a panel's row, where inputs follow each other */
   LEAST_CHANNELS = 24,   /* that pay for a panel, each of them a little */
+  HALO_TERMS = 48,       /* at most, beside a halo: else its rows are long enough to do without panels, ... */
+  HALO_CHANNELS = 48,    /* ... and so many channels at least */
+  HALO_POSITIONS = 128,  /* channels fill the lanes of fewer */
   GATHER = 16,           /* instructions that take as long as gathering a vector from afar, as in choose/tiles.c */
   MOST_CUTS = 16,        /* numbers of blocks looked at, */
   WORTH = 32,            /* where one saves more than such a part over the last: larger blocks are easier to read */
@@ -28,12 +31,13 @@ typedef struct panels {
   cc_blocks blocks;
   int64_t positions, columns, blocks_an_image; /* of an image: outputs, panels, runs of panels */
   int64_t runs;                                /* of channels, each with panels of its own */
+  bool windows;                                /* from a halo */
   bool adjacent;                               /* outputs follow each other in memory, row after row */
   bool plain;                                  /* ... and tiles may write there */
   int64_t width, pitch;                        /* of a panel; elements from one to the next */
   int64_t tiles, rows;                         /* of channels in a group, as in conv_direct.c */
   int64_t units, parts;
-  int64_t offsets_bytes, runs_at, slab_at, weights_at, thread_bytes; /* panels are first */
+  int64_t offsets_bytes, runs_at, slab_at, weights_at, halo_at, thread_bytes; /* panels are first */
   char *workspace;
   cc_run *run;
 } panels;
@@ -83,6 +87,33 @@ static void cut(panels *d, const cc_conv *conv, int64_t threads, int64_t fewest)
     }
 }
 
+/* Can panels be gathered from a halo, and may it pay? Of planes, whose rows are long enough to be copied. */
+static bool takes_windows(const cc_conv *conv, int64_t positions) {
+  const cc_conv_shape *shape = &conv->shape;
+  return shape->reduction <= HALO_TERMS && shape->oc >= HALO_CHANNELS && positions >= HALO_POSITIONS &&
+         shape->axis[0].out == 1 && shape->axis[0].kernel == 1 &&
+         shape->axis[2].out >= conv->kernels->vector_length / 2;
+}
+
+/* Add a halo to the scratch, for the rows that the largest block of positions touches; false where it does not fit. */
+static bool add_halo(panels *d, const cc_conv *conv, int64_t positions) {
+  const cc_axis *axis = conv->shape.axis;
+  const int64_t unit = CC_ALIGNMENT / conv->element, slack = conv->kernels->vector_length;
+  const int64_t left = cconv_operation_budget() - d->offsets_bytes - d->thread_bytes;
+  const int64_t out[3] = {1, cc_min(axis[1].out, (positions - 1) / axis[2].out + 2), axis[2].out};
+  const int64_t taps[3] = {1, axis[1].kernel, axis[2].kernel};
+  if (left < slack * conv->element ||
+      !cconv_halo_fits(axis, out, taps, unit, conv->shape.ic, left / conv->element - slack))
+    return false;
+  d->blocks.channels = conv->shape.ic;
+  for (int a = 0; a < CCONV_MAX_SPATIAL; a++)
+    d->blocks.taps[a] = taps[a];
+  cconv_halo_of(axis, out, taps, unit, &d->blocks.halo);
+  d->halo_at = d->thread_bytes;
+  d->thread_bytes += cc_lines((conv->shape.ic * d->blocks.halo.channel + slack) * conv->element);
+  return true;
+}
+
 bool cconv_conv_panels_prepare(const cc_conv *conv, int64_t threads, cc_conv_work *work) {
   panels *d = (panels *)(void *)work->state;
   const cc_conv_shape *shape = &conv->shape;
@@ -90,16 +121,18 @@ bool cconv_conv_panels_prepare(const cc_conv *conv, int64_t threads, cc_conv_wor
   const int64_t es = conv->element, vl = kernels->vector_length, images = shape->n * shape->groups;
   const int64_t k = shape->reduction, unit = CC_ALIGNMENT / es;
   int64_t positions = 1;
-  if (!kernels->panel || !has_lone_windows(conv) || !cconv_conv_stays_inside(conv) || shape->oc < LEAST_CHANNELS ||
-      shape->oc > MOST_TERMS || k == 0 || k > MOST_TERMS)
+  const bool windows = !has_lone_windows(conv) || !cconv_conv_stays_inside(conv);
+  if (!kernels->panel || shape->oc < LEAST_CHANNELS || shape->oc > MOST_TERMS || k == 0 || k > MOST_TERMS)
     return false;
   for (int a = 0; a < CCONV_MAX_SPATIAL; a++)
     if (!cc_mul(positions, shape->axis[a].out, &positions))
       return false;
   /* Pixels are read a channel at a time here, each again and again. */
-  if (positions <= vl || (shape->ic > 1 && conv->input.stride[CC_CHANNEL] == es))
+  if (positions <= vl || (shape->ic > 1 && conv->input.stride[CC_CHANNEL] == es) ||
+      (windows && !takes_windows(conv, positions)))
     return false;
-  *d = (panels){.positions = positions, .adjacent = cconv_conv_is_adjacent(shape->axis, &conv->output)};
+  *d = (panels){
+      .positions = positions, .windows = windows, .adjacent = cconv_conv_is_adjacent(shape->axis, &conv->output)};
   if (conv->residual.data)
     d->adjacent = d->adjacent && cconv_conv_is_adjacent(shape->axis, &conv->residual);
   d->plain = d->adjacent && cconv_conv_is_plain(conv);
@@ -109,12 +142,13 @@ bool cconv_conv_panels_prepare(const cc_conv *conv, int64_t threads, cc_conv_wor
   /* Copies of less than that cost more than their panels give: a halo is copied by whole rows. Other inputs come one
    * by one either way (measured on AVX2: 0.7 to 0.95 times as fast, and 1.1 times). */
   const bool follow = shape->axis[2].out > 1 && conv->input.stride[CC_WIDTH] * shape->axis[2].stride == es;
-  if (follow && d->width * es < LEAST_BYTES)
+  if ((follow || windows) && d->width * es < LEAST_BYTES)
     return false;
-  d->pitch = (cc_ceil_div(k * d->width, unit) | 1) * unit; /* odd: other sets */
+  d->pitch = (cc_ceil_div(k * d->width + (windows ? vl : 0), unit) | 1) * unit; /* odd: other sets */
   d->columns = cc_ceil_div(positions, d->width);
   const int64_t weights = conv->weight.in_place ? 0 : cc_lines(k * d->rows * es);
-  const int64_t fixed = cc_lines(k * (int64_t)sizeof(int32_t)) + weights + cc_lines((d->rows * d->width + vl) * es) +
+  const int64_t offsets = (windows ? 2 : 1) * cc_lines(k * (int64_t)sizeof(int32_t));
+  const int64_t fixed = offsets + weights + cc_lines((d->rows * d->width + vl) * es) +
                         cc_lines(MOST_POSITIONS * (int64_t)sizeof(cc_panel_run)) + CC_ALIGNMENT;
   const int64_t budget = cconv_operation_budget(), fit = (budget - fixed) / (d->pitch * es);
   if (fit < 1)
@@ -130,11 +164,13 @@ bool cconv_conv_panels_prepare(const cc_conv *conv, int64_t threads, cc_conv_wor
   const int64_t largest = cc_ceil_div(d->columns, d->blocks_an_image);
   d->blocks = (cc_blocks){.count = {1, 1, d->blocks_an_image}, .out = {1, 1, largest * d->width}, .chunks = 1};
 
-  d->offsets_bytes = cc_lines(k * (int64_t)sizeof(int32_t));
+  d->offsets_bytes = offsets;
   d->runs_at = largest * d->pitch * es;
   d->slab_at = d->runs_at + cc_lines(largest * d->width * (int64_t)sizeof(cc_panel_run));
   d->weights_at = d->slab_at + cc_lines((d->rows * d->width + vl) * es); /* a store reads beyond the last */
   d->thread_bytes = d->weights_at + weights;
+  if (windows && !add_halo(d, conv, largest * d->width))
+    return false;
   work->driver = &cconv_conv_panels;
   work->parts = d->parts;
   work->workspace = d->offsets_bytes + d->parts * d->thread_bytes;
@@ -178,6 +214,33 @@ static void gather(const panels *d, int64_t n, int64_t g, int64_t first, int64_t
   }
   job.rest = (vl - (end - first) % d->width % vl) % vl;
   conv->kernels->panel(&job);
+}
+
+/* The same from a halo, which is packed first. */
+static void gather_windows(const panels *d, int64_t n, int64_t g, int64_t first, int64_t end, char *scratch) {
+  const cc_conv *conv = d->conv;
+  const cc_axis *axis = conv->shape.axis;
+  const int64_t line = axis[2].out, vl = conv->kernels->vector_length, top = first / line;
+  const cc_block block = {.from = {0, top, 0}, .size = {1, (end - 1) / line + 1 - top, line}};
+  const cc_chunk chunk = {.channels = conv->shape.ic};
+  cc_panel_run *runs = (cc_panel_run *)(void *)(scratch + d->runs_at);
+  cc_window_job job = {.x = scratch + d->halo_at,
+                       .off = (const int32_t *)(const void *)(d->workspace + d->offsets_bytes / 2),
+                       .k = conv->shape.reduction,
+                       .runs = runs,
+                       .panel = scratch,
+                       .pitch = d->width};
+  cconv_operation_pack(conv->kernels, &d->blocks, axis, &conv->input, n, g * conv->shape.ic, &block, &chunk,
+                       conv->padding_value, scratch + d->halo_at);
+  for (int64_t p = first, size; p < end; p += size) {
+    const int64_t in_panel = (p - first) % d->width;
+    size = cc_min(cc_min(line - p % line, d->width - in_panel), end - p);
+    job.end = (p - first) / d->width * d->pitch + in_panel;
+    runs[job.runs_count++] = (cc_panel_run){(p / line - top) * d->blocks.halo.axis[2].pitch + p % line, size, job.end};
+    job.end += size;
+  }
+  job.rest = (vl - (end - first) % d->width % vl) % vl;
+  conv->kernels->windows(&job);
 }
 
 /* Where output p of image n and a channel lies. */
@@ -250,7 +313,7 @@ static void run_unit(void *arg, int64_t unit, bool first_unit, int64_t part) {
   const int64_t end = cc_min(d->positions, cc_part(d->columns, block + 1, d->blocks_an_image) * d->width);
   char *scratch = d->workspace + d->offsets_bytes + part * d->thread_bytes;
   if (first_unit || run == 0 || d->blocks_an_image > 1) /* else the unit before left these panels in the scratch */
-    gather(d, n, g, from, end, scratch);
+    (d->windows ? gather_windows : gather)(d, n, g, from, end, scratch);
   const int64_t tile_end = cc_part(d->tiles, run + 1, d->runs);
   for (int64_t t = cc_part(d->tiles, run, d->runs); t < tile_end && !cconv_run_stopped(d->run, part); t++)
     run_tile(d, n, g, t, from, end, scratch);
@@ -261,6 +324,8 @@ static cconv_status run(const cc_conv *conv, const cc_conv_work *work, cc_run *r
   d.conv = conv;
   d.workspace = workspace;
   d.run = run;
+  if (d.windows)
+    cconv_operation_offsets(&d.blocks, conv->shape.axis, (int32_t *)(void *)(workspace + d.offsets_bytes / 2));
   for (int64_t k = 0; k < conv->shape.reduction; k++)
     ((int32_t *)(void *)workspace)[k] = (int32_t)(k * d.width);
   return cconv_parallel(run, run_unit, &d, d.units, d.parts);

@@ -46,3 +46,21 @@ static void CC_K(panel)(const cc_panel_job *job) {
               panel, native);
   }
 }
+
+/* See cc_window_job. Fetching ahead also keeps compilers from calling memmove for rows of a few vectors. */
+static void CC_K(windows)(const cc_window_job *job) {
+  T *panel = job->panel;
+  for (int64_t k = 0; k < job->k; k++, panel += job->pitch) {
+    const T *x = (const T *)job->x + job->off[k];
+    const int64_t ahead = job->off[k + CC_K(PANEL_AHEAD) < job->k ? k + CC_K(PANEL_AHEAD) : k] - job->off[k];
+    for (int64_t r = 0; r < job->runs_count; r++) {
+      const cc_panel_run *run = &job->runs[r];
+      for (int64_t j = 0; j < run->n; j += VL) {
+        __builtin_prefetch(x + run->from + j + ahead);
+        v_store(panel + run->at + j, v_load(x + run->from + j));
+      }
+    }
+    for (int64_t j = 0; j < job->rest; j++)
+      panel[job->end + j] = 0;
+  }
+}
