@@ -37,6 +37,7 @@ SHAPES: list[tuple[tuple[int, ...], int, tuple[int, ...], dict[str, Any]]] = [
     # Rows longer than are stored at once, and several blocks
     ((200, 3, 150), 32, (2, 2), {"stride": 2}),
     ((300, 40, 41), 20, (3, 3), {"stride": 2}),
+    ((700, 44, 41), 20, (2, 2), {"stride": 2}),
     # Large maps, few channels, and one
     ((16, 40, 37), 12, (2, 2), {"stride": 2}),
     ((8, 33, 30), 3, (4, 4), {"stride": 2, "padding": 1}),

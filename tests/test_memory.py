@@ -1,4 +1,4 @@
-"""No byte outside an array is read or written, and scratch stays within half of L2 a thread.
+"""No byte outside an array is read or written, and scratch stays within its bound a thread.
 
 Each array lies against a page that may not be touched, at its end or at its start, so that reading
 one element too many is a segmentation fault in the test run. Inputs and weights lie in memory that

@@ -15,6 +15,8 @@ enum {
   MOST_LINE = 1 << 9,    /* places that the choice of tiles tells apart */
   PIECE_BYTES = 1 << 17, /* of weights, between layout and use */
   STORE_PLACES = 64,     /* turned at a time */
+  BUDGETS = 4,           /* of scratch: a block lays out all weights anew, and reads its inputs once a panel, ... */
+  MOST_BYTES = 8000000,  /* ... but no more than this, unless one is more */
   UNITS_A_THREAD = 2     /* so that dealing them out leaves no thread idle for long; each lays out its weights anew */
 };
 
@@ -57,6 +59,7 @@ bool cconv_phases_channels_prepare(cc_phases *p, int64_t threads) {
 
   const double operations = cconv_phases_operations(p);
   threads = cconv_operation_parts(threads, threads, operations);
+  const int64_t budget = cconv_operation_budget();
   const int64_t panel_bytes = p->kept ? 0 : cc_lines(p->piece * p->taps * p->width * es);
   const int64_t across_bytes = cc_lines(p->window[2].stride * p->width * STORE_PLACES * es);
   const int64_t place_bytes = p->phases * p->width * es, slack = vl * p->width * es;
@@ -66,7 +69,7 @@ bool cconv_phases_channels_prepare(cc_phases *p, int64_t threads) {
       .axis = p->axis,
       .channels = shape->ic,
       .element = es,
-      .budget = cconv_operation_budget() - fixed - 4 * CC_ALIGNMENT,
+      .budget = cc_max(budget, cc_min(BUDGETS * budget, MOST_BYTES)) - fixed - 4 * CC_ALIGNMENT,
       .lanes = BLOCK_PLACES,
       .slab = place_bytes,
       .slab_always = true,
