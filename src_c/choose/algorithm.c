@@ -151,9 +151,16 @@ int64_t cconv_pieces_fold(const cc_conv_shape *shape) {
   return axis[1].kernel > 1 || axis[1].in > 1 || axis[1].out > 1 ? 0 : axis[2].kernel < LONG_TAPS ? 16 : 32;
 }
 
-/* Microseconds for 2^18 outputs, measured: of a direct sum about 2.4 a tap. */
-static bool pieces_pay(int64_t rows, int64_t columns, int64_t taps) {
-  return 270 + 6 * cc_ceil_div(rows, 4) * cc_ceil_div(columns, 4) < taps * 12 / 5;
+/* Measured, in microseconds for 2^18 outputs: `tile` for the way into the domain and back, of which the more is shared
+ * the more tiles there are for each piece; 6 for a piece, and 2.4 for a tap of direct sums. */
+static bool pieces_pay(int64_t tile, const int64_t kernel[2], const int64_t out[2], int64_t taps) {
+  int64_t time = tile, count = 1;
+  for (int a = 0; a < 2; a++) {
+    const int64_t pieces = cc_ceil_div(kernel[a], 4), tiles = cc_ceil_div(cc_min(out[a], LONGEST), 4);
+    time = time * (tiles + pieces) / tiles;
+    count *= pieces;
+  }
+  return time + 6 * count < taps * 12 / 5;
 }
 
 bool cconv_choose_pieces(int32_t asked, int32_t dtype, const cc_conv_shape *shape) {
@@ -165,6 +172,8 @@ bool cconv_choose_pieces(int32_t asked, int32_t dtype, const cc_conv_shape *shap
   const int64_t fold = cconv_pieces_fold(shape);
   if (fold)
     return h->before == 0 && w->out >= 4 * LEAST_TILES * fold &&
-           pieces_pay(fold, cc_ceil_div(w->kernel, fold), shape->taps);
-  return h->out >= 4 * LEAST_TILES && w->out >= 4 * LEAST_TILES && pieces_pay(h->kernel, w->kernel, shape->taps);
+           pieces_pay(160, (int64_t[]){fold, cc_ceil_div(w->kernel, fold)}, (int64_t[]){fold, w->out / fold},
+                      shape->taps);
+  return h->out >= 4 * LEAST_TILES && w->out >= 4 * LEAST_TILES &&
+         pieces_pay(300, (int64_t[]){h->kernel, w->kernel}, (int64_t[]){h->out, w->out}, shape->taps);
 }

@@ -79,19 +79,20 @@ static int64_t lay_out(const cc_conv *conv, int64_t rows, int64_t columns, conv_
 
 static void choose_blocks(const cc_conv *conv, int64_t threads, conv_pieces *p) {
   const int64_t vector = conv->kernels->vector_length, images = conv->shape.n * conv->shape.groups;
+  const int64_t least = cc_max(TILE_ROWS, p->pieces[0]); /* of fewer rows most values would be of the border */
   const int64_t room = cconv_cache_l2() / 4 * 3, wanted = threads > 1 ? UNITS_A_THREAD * threads : 1;
   int64_t rows = p->fold ? p->tiles[0] : cc_min(p->tiles[0], MOST_ROWS), columns = cc_min(p->tiles[1], 8 * vector);
-  while (lay_out(conv, rows, columns, p) > room && (columns > vector || (!p->fold && rows > TILE_ROWS)))
-    if (columns > 2 * vector || (p->fold && columns > vector) || rows <= TILE_ROWS)
+  while (lay_out(conv, rows, columns, p) > room && (columns > vector || (!p->fold && rows > least)))
+    if (columns > 2 * vector || (p->fold && columns > vector) || rows <= least)
       columns = cc_max(vector, columns / 2);
     else
-      rows = cc_max(TILE_ROWS, rows - TILE_ROWS);
+      rows = cc_max(least, rows - TILE_ROWS);
   for (int a = 0; a < 2; a++)
     p->count[a] = cc_ceil_div(p->tiles[a], a ? columns : rows);
   if (images * p->count[0] * p->count[1] < wanted) { /* threads would idle */
     const int64_t more = cc_ceil_div(wanted, images * p->count[1]);
     if (!p->fold)
-      p->count[0] = cc_max(p->count[0], cc_min(more, cc_ceil_div(p->tiles[0], TILE_ROWS)));
+      p->count[0] = cc_max(p->count[0], cc_min(more, cc_ceil_div(p->tiles[0], least)));
     p->count[1] =
         cc_max(p->count[1], cc_min(cc_ceil_div(wanted, images * p->count[0]), cc_ceil_div(p->tiles[1], vector)));
   }
@@ -236,8 +237,11 @@ static void run_unit(void *arg, int64_t unit, bool first, int64_t part) {
   const int64_t es = p->conv->element;
   char *scratch = p->workspace + p->scratch_at + part * p->thread_bytes, *y = scratch + p->y_at;
   const tile_block b = block_of(p, unit);
-  if (first) /* kernels compute on what packing does not write, for nothing; garbage may be denormal, which is slow */
-    memset(scratch, 0, (size_t)p->sums_at);
+  if (first) { /* kernels compute on what nobody writes, for nothing; garbage may be denormal, which is slow */
+    const bool whole =
+        p->tiles[1] % (p->count[1] * kernels->vector_length) == 0 && p->tiles[0] / p->count[0] >= TILE_ROWS;
+    memset(scratch, 0, (size_t)(whole ? p->values_at : p->sums_at));
+  }
   pack_block(p, &b, scratch);
   for (int64_t t = 0; t < b.size[0] + p->pieces[0] - 1; t++)
     kernels->pieces_input(&(cc_pieces_input_job){.x = scratch + SIDE * t * p->x_pitch * es,

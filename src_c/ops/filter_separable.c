@@ -33,7 +33,7 @@ enum {
   ELEMENT_OPERATIONS = 4, /* an element takes the time of so many multiply-adds beside its own */
   LEAST_TAPS = 3,         /* of an axis, for a kernel to be factored, ... */
   LEAST_WINDOW = 25,      /* ... and in all: of fewer the sums take no longer than the memory */
-  LEAST_OPERATIONS = 1 << 19
+  LEAST_OUTPUTS = 1 << 14 /* then factoring takes no time beside them */
 };
 
 typedef struct separable {
@@ -467,7 +467,7 @@ bool cconv_separable_fits(const cc_conv *conv) {
         axis->before < 0 || axis->after < 0)
       return false;
   }
-  return (double)shape->taps * (double)shape->axis[1].out * (double)shape->axis[2].out >= LEAST_OPERATIONS;
+  return (double)shape->axis[1].out * (double)shape->axis[2].out >= LEAST_OUTPUTS;
 }
 
 /* Where a run's factors, dense weights and scratch of threads begin. */

@@ -48,25 +48,31 @@ static bool CC_K(factor)(const cc_factor_job *job) {
   const T *w = job->w;
   T *u = job->u, *v = job->v;
   double most = 0, least = 0, total = 0, rest = 0;
-  int64_t row = 0;
+  int64_t at = 0;
   for (int64_t i = 0; i < rows * columns; i++) {
     const double size = w[i] < 0 ? -(double)w[i] : (double)w[i];
     total += size;
     if (size > most) {
       most = size;
-      row = i / columns;
+      at = i;
     }
   }
   if (!(most >= CC_FACTOR_LEAST))
     return false;
+  const T *largest = w + at / columns * columns, *next = w + (at / columns + 1) % rows * columns;
+  for (int64_t j = 0; j < columns; j++) { /* two rows tell most of those that are none */
+    const double minor = (double)next[j] * (double)w[at] - (double)next[at % columns] * (double)largest[j];
+    if (!((minor < 0 ? -minor : minor) <= 64 * job->tolerance * most * most))
+      return false;
+  }
   /* In steps of its least element, where that is not much smaller, a row of integers is one of integers. */
   least = most;
   for (int64_t j = 0; j < columns; j++) {
-    const double x = (double)w[row * columns + j], size = x < 0 ? -x : x;
+    const double x = (double)largest[j], size = x < 0 ? -x : x;
     least = size < least && size > most * 0x1p-10 ? size : least;
   }
   for (int64_t j = 0; j < columns; j++)
-    v[j] = (T)((double)w[row * columns + j] / least);
+    v[j] = (T)((double)largest[j] / least);
   CC_K(project)(w, columns, 1, v, columns, u, rows);
   CC_K(project)(w, 1, columns, u, rows, v, columns);
   for (int64_t i = 0; i < rows * columns; i++) {
