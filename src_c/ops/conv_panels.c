@@ -153,8 +153,9 @@ bool cconv_conv_panels_prepare(const cc_conv *conv, int64_t threads, cc_conv_wor
   const int64_t budget = cconv_operation_budget(), fit = (budget - fixed) / (d->pitch * es);
   if (fit < 1)
     return false;
-  /* Weights that do not stay in the cache come again for every block. */
-  const int64_t parts = k <= budget / es / shape->oc ? PARTS_OF_BUDGET : 1;
+  /* Weights that do not stay in the cache come again for every block, and outputs are written a block's length at a
+   * time: many channels of them want it long (measured: 0.93 times as fast with 256 in and out at 56 x 56). */
+  const int64_t parts = shape->oc < k && k <= budget / es / shape->oc ? PARTS_OF_BUDGET : 1;
   const int64_t most = cc_max(1, cc_min(fit / parts, MOST_POSITIONS / d->width));
   const double operations = cconv_conv_operations(conv);
   threads = cconv_operation_parts(threads, threads, operations);
