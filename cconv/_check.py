@@ -320,8 +320,7 @@ def winograd(axes: Sequence[Axis], channels: int, dtype: str) -> str:
     if not way:
         given += f", the stride {stride[-len(axes) :]}"
         return f"needs a stride of 1 where it transforms, {given}"
-    roles = zip(axes, way[-len(axes) :], strict=True)
-    dilation = max(axis.dilation for axis, role in roles if role == "x")
+    dilation = max(axis.dilation for axis in axes if axis.kernel > 1)
     if dilation > MOST_WINOGRAD_DILATION:
         return f"needs a dilation of at most {MOST_WINOGRAD_DILATION}, but it is {dilation}"
     terms = channels * math.prod(k for k, role in zip(kernel, way, strict=True) if role != "x")

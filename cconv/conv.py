@@ -92,13 +92,13 @@ def conv2d(
         'direct' sums the products as the formula has them.  'winograd' needs fewer multiplications,
         for floats.  It transforms the last two axes where the kernel is 3 by 3 or 5 by 5 along
         them; else the last where it is 3 or 5 along it; else the one before, where it is 3 or 5
-        along that and 1 along the last.  Their stride is 1, their dilation anything.  Of the other
+        along that and 1 along the last.  Their stride is 1, their dilation any.  Of the other
         axes one may have any kernel, stride and dilation; the rest has a kernel and stride of 1.
         Elsewhere it is refused.  'auto' takes it where it is faster, also for large kernels of one
         channel a group, which shapes and parameters alone decide: never threads, batch or memory
-        order.  It looks at values in one case: a float kernel of one channel that is a column times
-        a row, but for roundings, is summed along one axis and then the other.  The environment
-        variable CCONV_ALGORITHM says what 'auto' is.
+        order.  It looks at values in one case: a float kernel with one channel in and out, of 25
+        taps to 48 by 48, that is a column times a row but for roundings is summed along one axis
+        and then the other.  The environment variable CCONV_ALGORITHM says what 'auto' is.
     threads : int, optional
         At least 1; by default `get_num_threads()`.
 

@@ -327,6 +327,29 @@ def test_not_finite_outside_every_window_changes_nothing() -> None:
     assert_same_bits(layer.run(x, w), y)
 
 
+@pytest.mark.parametrize("step", [1, 7, 2**10, 2**20, 2**30, 2**30 + 1, 2**57, 2**60, 2**62])
+def test_taps_that_are_far_apart(step: int) -> None:
+    """Along the axis that is summed over; NaN is summed directly, with no more scratch for it."""
+    rng = np.random.default_rng(4)
+    x = rng.standard_normal((1, 17, 4, 60)).astype("f4")
+    w = rng.standard_normal((16, 17, 2, 3)).astype("f4")
+    x[0, 3, 1, 20] = np.nan
+    given: dict[str, Any] = {
+        "dilation": (step, 1), "padding": ((step, 0), (1, 1)), "stride": (2, 1),
+    }  # fmt: skip
+    direct = cconv.conv2d(x, w, algorithm="direct", **given)
+    assert_close(cconv.conv2d(x, w, **given)[..., :8], direct[..., :8])
+    if step > 2**30:
+        with pytest.raises(ValueError, match="dilation of at most"):
+            cconv.conv2d(x, w, algorithm="winograd", **given)
+        return
+    y = cconv.conv2d(x, w, algorithm="winograd", **given)
+    assert_same_bits(np.isnan(y), np.isnan(direct))
+    assert_close(y[~np.isnan(y)], direct[~np.isnan(y)])
+    plan = cconv.ConvPlan(w, input_shape=x.shape, algorithm="winograd", threads=1, **given)
+    assert plan.workspace_nbytes <= 8e6
+
+
 # ------------------------------------------------------------------------------------ reproduction
 
 

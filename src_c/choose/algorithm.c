@@ -16,7 +16,9 @@ enum {
   LONGEST = 1 << 18,       /* outputs along the last axis that the model tells apart, and its square those along the */
                            /* others: times of all have to fit */
   NEAR_BYTES = 1 << 20,    /* transformed weights up to here stay in a level 2 cache */
-  MOST_TAPS = 1 << 14,     /* of a kernel cut into pieces: then scratch fits */
+  MOST_TAPS = 1 << 14,     /* of a kernel cut into pieces, and ... */
+  MOST_SIDE = 256,         /* ... along an axis: then a thread's scratch is small, */
+  PIECES_BYTES = 80 << 10, /* and with so many bytes of pieces in all groups that of their weights, 49 times as many */
   LEAST_TILES = 16,        /* along an axis: these fill vectors, and pieces look far beyond few */
   LONG_TAPS = 512          /* of a row that is folded in longer ones */
 };
@@ -80,8 +82,8 @@ cconv_status cconv_winograd_serves(int32_t dtype, int32_t rank, const cc_conv_sh
     const int a = axis[2].stride != 1 ? 2 : axis[1].stride != 1 ? 1 : 0;
     return cc_fail(error, CCONV_UNSUPPORTED, "stride", CC_DEPTH + a - leading, axis[a].stride, 1);
   }
-  for (int a = 1; a < CCONV_MAX_SPATIAL; a++)
-    if (way->transformed[a - 1] && axis[a].dilation > MOST_DILATION)
+  for (int a = 0; a < CCONV_MAX_SPATIAL; a++)
+    if (axis[a].kernel > 1 && axis[a].dilation > MOST_DILATION)
       return cc_fail(error, CCONV_UNSUPPORTED, "dilation", CC_DEPTH + a - leading, axis[a].dilation, MOST_DILATION);
   if (shape->ic < 1 || shape->reduction / taps_of(shape, way) > MOST_TERMS ||
       !cc_mul(shape->groups, shape->oc, &filters) || filters > MOST_FILTERS)
@@ -169,11 +171,15 @@ bool cconv_choose_pieces(int32_t asked, int32_t dtype, const cc_conv_shape *shap
       shape->oc != 1 || shape->taps > MOST_TAPS || slices->in != 1 || slices->out != 1 || slices->kernel != 1 ||
       slices->before != 0 || h->stride != 1 || h->dilation != 1 || w->stride != 1 || w->dilation != 1)
     return false;
-  const int64_t fold = cconv_pieces_fold(shape);
+  const int64_t fold = cconv_pieces_fold(shape), element = dtype == CCONV_FLOAT32 ? 4 : 8;
+  const int64_t kernel[2] = {fold ? fold : h->kernel, fold ? cc_ceil_div(w->kernel, fold) : w->kernel};
+  const int64_t out[2] = {fold ? fold : h->out, fold ? w->out / fold : w->out};
+  int64_t bytes;
+  if (kernel[0] > MOST_SIDE || kernel[1] > MOST_SIDE ||
+      !cc_mul(shape->groups, cc_ceil_div(kernel[0], 4) * cc_ceil_div(kernel[1], 4) * element, &bytes) ||
+      bytes > PIECES_BYTES)
+    return false;
   if (fold)
-    return h->before == 0 && w->out >= 4 * LEAST_TILES * fold &&
-           pieces_pay(160, (int64_t[]){fold, cc_ceil_div(w->kernel, fold)}, (int64_t[]){fold, w->out / fold},
-                      shape->taps);
-  return h->out >= 4 * LEAST_TILES && w->out >= 4 * LEAST_TILES &&
-         pieces_pay(300, (int64_t[]){h->kernel, w->kernel}, (int64_t[]){h->out, w->out}, shape->taps);
+    return h->before == 0 && out[1] >= 4 * LEAST_TILES && pieces_pay(160, kernel, out, shape->taps);
+  return out[0] >= 4 * LEAST_TILES && out[1] >= 4 * LEAST_TILES && pieces_pay(300, kernel, out, shape->taps);
 }

@@ -71,8 +71,8 @@ typedef struct cc_pieces_weight_job {
 /* w[i][j] = u[i] v[j]      i < rows, j < columns: true if this holds but for roundings
  *
  * More exactly, if the sum of |w[i][j] - u[i] v[j]| is at most `tolerance` that of |w[i][j]|, and no w is not finite or
- * all are below CC_FACTOR_LEAST, for x u[i] could then be denormal where x w[i][j] is not. Where it is false u and v
- * hold anything. */
+ * all are below CC_FACTOR_LEAST: v, the smaller factor, could then be denormal. Where it is false u and v hold
+ * anything. */
 #define CC_FACTOR_LEAST 0x1p-80
 
 typedef struct cc_factor_job {

@@ -286,12 +286,15 @@ static void run_piece(const depthwise_rows *d, const piece *p, char *scratch) {
   char *slabs = scratch + d->slab_at;
   int64_t next_w, out_w;
   const char *w = weights_of(d, p, scratch + d->panel_at, &next_w, &out_w);
+  const int64_t planes = lanes ? 1 : p->channels;
+  const int64_t next =
+      planes > 1 ? oc * conv->output.stride[CC_CHANNEL] : 0; /* a step that is never taken may not fit */
   cc_depthwise_rows_job job = {
-      .planes = lanes ? 1 : p->channels,
+      .planes = planes,
       .next_x = d->packed / es,
       .next_w = next_w,
       .next_bias = oc,
-      .next_y = d->direct ? oc * conv->output.stride[CC_CHANNEL] : oc * d->slab,
+      .next_y = d->direct ? next : oc * d->slab,
       .x = scratch,
       .slice = d->slice,
       .pitch = d->pitch,

@@ -49,7 +49,7 @@ bool cconv_depthwise_signal_prepare(const cc_conv *conv, int64_t threads, cc_con
   const cc_axis *axis = &conv->shape.axis[2];
   if (!fits(conv))
     return false;
-  const int64_t es = conv->element, images = conv->shape.n * conv->shape.groups;
+  const int64_t es = conv->element, images = cc_max(1, conv->shape.n * conv->shape.groups);
   const double operations = CC_DEPTHWISE_COST * cconv_conv_operations(conv);
   *d = (depthwise_signal){.lanes = VECTORS * conv->kernels->vector_length};
   threads = cconv_operation_parts(threads, threads, operations);

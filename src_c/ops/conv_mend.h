@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * conv_mend.h - direct sums in place of those of another algorithm that are not finite.
  *
- * Law: NaN, infinities and sums that overflow are the same by every algorithm. */
+ * Law: NaN and infinities among inputs and weights reach the same outputs by every algorithm, and no sum is infinite
+ * that a direct one is not. */
 #ifndef CC_CONV_MEND_H
 #define CC_CONV_MEND_H
 

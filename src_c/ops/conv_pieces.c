@@ -17,6 +17,8 @@ enum {
   SIDE = 4, /* outputs, and taps of a piece */
   REST = 3, /* inputs that a tile has beside */
   PLANES = 49,
+  CHAIN_PIECES =
+      64,        /* of one chain of sums: in a longer one the roundings of values that are alike would pass the gate */
   TILE_ROWS = 4, /* that depthwise sums compute together */
   MOST_ROWS = 16,
   UNITS_A_THREAD = 3
@@ -33,9 +35,10 @@ typedef struct conv_pieces {
   int64_t x_rows, x_columns, x_pitch;                     /* inputs of a block, elements */
   int64_t value_pitch, value_plane, sum_pitch, sum_plane; /* elements */
   int64_t y_pitch;
+  int64_t chains;       /* that products are summed in, each of some rows of pieces */
   int64_t weight_bytes; /* of a group */
   /* The workspace: weights of all groups, offsets, then every thread's scratch. */
-  int64_t offsets_at, scratch_at, phases_at, values_at, sums_at, y_at, line_at, mend_at, thread_bytes;
+  int64_t offsets_at, scratch_at, phases_at, values_at, sums_at, chain_at, y_at, line_at, mend_at, thread_bytes;
   char *workspace;
 } conv_pieces;
 
@@ -69,7 +72,8 @@ static int64_t lay_out(const cc_conv *conv, int64_t rows, int64_t columns, conv_
   p->phases_at = cc_lines(p->x_rows * p->x_pitch * es);
   p->values_at = p->phases_at + cc_lines(28 * (value_columns + vector) * es);
   p->sums_at = p->values_at + PLANES * p->value_plane * es;
-  p->y_at = p->sums_at + PLANES * p->sum_plane * es;
+  p->chain_at = p->sums_at + PLANES * p->sum_plane * es;
+  p->y_at = p->chain_at + (p->chains > 1 ? PLANES * p->sum_plane * es : 0);
   p->line_at = p->y_at + cc_lines(((p->fold ? SIDE * rows : SIDE) * p->y_pitch + vector) * es);
   /* Folded, a block is a line of inputs, and then one of outputs. */
   p->mend_at = p->line_at + (p->fold ? cc_lines(((p->x_columns + 1) * p->fold + vector) * es) : 0);
@@ -78,7 +82,8 @@ static int64_t lay_out(const cc_conv *conv, int64_t rows, int64_t columns, conv_
 }
 
 static void choose_blocks(const cc_conv *conv, int64_t threads, conv_pieces *p) {
-  const int64_t vector = conv->kernels->vector_length, images = conv->shape.n * conv->shape.groups;
+  const int64_t vector = conv->kernels->vector_length;
+  const int64_t images = cc_max(1, conv->shape.n * conv->shape.groups); /* a plan may be of none */
   const int64_t least = cc_max(TILE_ROWS, p->pieces[0]); /* of fewer rows most values would be of the border */
   const int64_t room = cconv_cache_l2() / 4 * 3, wanted = threads > 1 ? UNITS_A_THREAD * threads : 1;
   int64_t rows = p->fold ? p->tiles[0] : cc_min(p->tiles[0], MOST_ROWS), columns = cc_min(p->tiles[1], 8 * vector);
@@ -113,6 +118,7 @@ static void prepare(const cc_conv *conv, int64_t threads, cc_conv_work *work) {
     p->pieces[a] = cc_ceil_div(kernel, SIDE);
     p->tiles[a] = cc_ceil_div(p->out[a], SIDE);
   }
+  p->chains = cc_ceil_div(p->pieces[0], cc_max(1, CHAIN_PIECES / p->pieces[1]));
   cconv_mend_prepare(conv, &p->mend);
   threads = cconv_operation_parts(threads, threads, operations);
   choose_blocks(conv, threads, p);
@@ -180,23 +186,37 @@ static void pack_block(const conv_pieces *p, const tile_block *b, char *scratch)
       .source = line, .stride = p->fold * es, .rows = columns, .n = rows, .target = scratch, .ldt = p->x_pitch});
 }
 
-static void multiply(const conv_pieces *p, const tile_block *b, char *scratch) {
-  const int64_t es = p->conv->element, terms = p->pieces[0] * p->pieces[1];
+/* Products of these rows of pieces. */
+static void multiply_rows(const conv_pieces *p, const tile_block *b, int64_t from, int64_t end, char *scratch,
+                          char *sums) {
+  const int64_t es = p->conv->element;
   p->conv->kernels->depthwise_rows(
       &(cc_depthwise_rows_job){.planes = PLANES,
                                .next_x = p->value_plane,
-                               .next_w = terms,
+                               .next_w = p->pieces[0] * p->pieces[1],
                                .next_y = p->sum_plane * es,
-                               .x = scratch + p->values_at,
+                               .x = scratch + p->values_at + from * p->value_pitch * es,
                                .pitch = p->value_pitch,
                                .off = (const int32_t *)(const void *)(p->workspace + p->offsets_at),
-                               .taps = {1, p->pieces[0], p->pieces[1]},
+                               .taps = {1, end - from, p->pieces[1]},
                                .step = 1,
-                               .w = p->workspace + b->g * p->weight_bytes,
+                               .w = p->workspace + b->g * p->weight_bytes + from * p->pieces[1] * es,
                                .rows = b->size[0],
                                .vectors = cc_ceil_div(b->size[1], p->conv->kernels->vector_length),
-                               .y = scratch + p->sums_at,
+                               .y = sums,
                                .y_stride = p->sum_pitch * es});
+}
+
+static void multiply(const conv_pieces *p, const tile_block *b, char *scratch) {
+  const cc_conv *conv = p->conv;
+  char *sums = scratch + p->sums_at, *chain = scratch + p->chain_at;
+  for (int64_t i = 0; i < p->chains; i++) {
+    const int64_t from = cc_part(p->pieces[0], i, p->chains), end = cc_part(p->pieces[0], i + 1, p->chains);
+    multiply_rows(p, b, from, end, scratch, i == 0 ? sums : chain);
+    if (i > 0)
+      conv->kernels->add(&(cc_add_job){
+          .x = chain, .source = conv->dtype, .x_step = conv->element, .n = PLANES * p->sum_plane, .y = sums});
+  }
 }
 
 static char *place_of(const cc_view *view, const tile_block *b, int64_t row, int64_t column) {

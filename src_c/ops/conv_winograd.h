@@ -87,8 +87,8 @@ typedef struct cc_terms {
 void cconv_winograd_make(const cc_conv_winograd *w, int64_t g, int64_t b, const cc_terms *terms, int64_t row,
                          int64_t plane, char *taps, char *panel, char *target);
 
-/* The axes as the outputs of one tile see them, of which the first is `first` along the last two: each of those is then
- * output 0, and what a dilation leaves out is gone. */
+/* The axes as the outputs of one tile see them, of which the first is `first`: it is then output 0, and what a dilation
+ * leaves out is gone. */
 void cconv_winograd_patch_axes(const cc_conv *conv, const cc_conv_winograd *w, const int64_t first[3],
                                cc_axis axis[CCONV_MAX_SPATIAL]);
 

@@ -259,10 +259,12 @@ void cconv_winograd_patch_axes(const cc_conv *conv, const cc_conv_winograd *w, c
                                cc_axis axis[CCONV_MAX_SPATIAL]) {
   for (int a = 0; a < CCONV_MAX_SPATIAL; a++) {
     axis[a] = conv->shape.axis[a];
-    if (a == 0)
-      continue;
-    axis[a].stride = axis[a].dilation = w->dilation[a - 1];
-    axis[a].before -= first[a];
+    axis[a].before -= first[a] * axis[a].stride;
+    if (a > 0)
+      axis[a].dilation = w->dilation[a - 1];
+    else if (axis[a].kernel == 1)
+      axis[a].dilation = 1;
+    axis[a].stride = axis[a].dilation;
     axis[a].out = 0; /* of no tile is it the whole axis, whose rows might share their fill */
   }
 }
@@ -319,7 +321,7 @@ static void patch_tile(const cc_conv_winograd *w, const cc_tile_block *block, co
   const int64_t channels = cc_min(vector, w->conv->shape.oc - channel);
   char *patch = scratch + w->patch_at;
   char *slab = patch + cc_lines((w->patch.halo.channel * w->patch.channels + w->slack) * es);
-  cc_block outputs = {.from = {first[0]}, .size = {1}};
+  cc_block outputs = {.size = {1}};
   for (int a = 1; a < CCONV_MAX_SPATIAL; a++)
     outputs.size[a] = cc_min(w->m[a - 1], cc_ceil_div(w->conv->shape.axis[a].out - first[a], w->dilation[a - 1]));
   cc_axis axis[CCONV_MAX_SPATIAL];

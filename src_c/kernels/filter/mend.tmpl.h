@@ -65,16 +65,18 @@ static bool CC_K(factor)(const cc_factor_job *job) {
     if (!((minor < 0 ? -minor : minor) <= 64 * job->tolerance * most * most))
       return false;
   }
-  /* In steps of its least element, where that is not much smaller, a row of integers is one of integers. */
+  /* In steps of its least element, where that is not much smaller, a column of integers is one of integers. And sums
+   * across rows, which come first, are then no smaller than the inputs: none is denormal where the result is not. */
+  const T *column = w + at % columns;
   least = most;
-  for (int64_t j = 0; j < columns; j++) {
-    const double x = (double)largest[j], size = x < 0 ? -x : x;
+  for (int64_t i = 0; i < rows; i++) {
+    const double x = (double)column[i * columns], size = x < 0 ? -x : x;
     least = size < least && size > most * 0x1p-10 ? size : least;
   }
-  for (int64_t j = 0; j < columns; j++)
-    v[j] = (T)((double)largest[j] / least);
-  CC_K(project)(w, columns, 1, v, columns, u, rows);
+  for (int64_t i = 0; i < rows; i++)
+    u[i] = (T)((double)column[i * columns] / least);
   CC_K(project)(w, 1, columns, u, rows, v, columns);
+  CC_K(project)(w, columns, 1, v, columns, u, rows);
   for (int64_t i = 0; i < rows * columns; i++) {
     const double less = (double)w[i] - (double)u[i / columns] * (double)v[i % columns];
     rest += less < 0 ? -less : less;
