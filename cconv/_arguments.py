@@ -20,7 +20,7 @@ Ints: TypeAlias = SupportsIndex | Sequence[SupportsIndex]
 OutputSize: TypeAlias = SupportsIndex | Sequence[SupportsIndex | None] | None
 Padding: TypeAlias = str | SupportsIndex | Sequence[SupportsIndex | Sequence[SupportsIndex]]
 
-ALGORITHMS = ("auto", "direct", "winograd")
+ALGORITHMS = ("auto", "direct", "winograd", "bf16x3")
 POOL_WORDS = ("valid", "same", "same_lower")
 CONV_WORDS = (*POOL_WORDS, "full")
 CONV1D_WORDS = (*CONV_WORDS, "causal")

@@ -21,6 +21,7 @@ ALGORITHMS = {
     "direct": "direct: sums of products, as the formula has them",
     "depthwise": "direct, channel by channel: each group has one input channel",
     "winograd": "Winograd: fewer multiplications, on transformed tiles of the image",
+    "bf16x3": "bf16x3: products on a matrix unit, of float32 in three parts of bfloat16",
     "separable": "two passes of sums, for the kernel is a column times a row",
     "reference": "the NumPy reference, for there is no C core",
 }

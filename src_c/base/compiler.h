@@ -21,6 +21,16 @@
 #pragma GCC optimize("fp-contract=off")
 #endif
 
+/* Can code for the tiles of AMX be compiled, and the system be asked for them? */
+#if defined(__x86_64__) && defined(__linux__) && defined(__has_include)
+#if __has_include(<amxbf16intrin.h>)
+#define CC_AMX 1
+#endif
+#endif
+#ifndef CC_AMX
+#define CC_AMX 0
+#endif
+
 #define CC_ALWAYS_INLINE static inline __attribute__((always_inline))
 #define CC_NOINLINE __attribute__((noinline))
 

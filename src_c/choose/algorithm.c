@@ -7,6 +7,7 @@
 
 #include "base/checked.h"
 #include "base/error.h"
+#include "shape/halo.h"
 
 enum {
   MOST_TERMS = 8192,       /* channels in times taps that are not transformed: a tile of more would take megabytes */
@@ -20,7 +21,11 @@ enum {
   MOST_SIDE = 256,         /* ... along an axis: then a thread's scratch is small, */
   PIECES_BYTES = 80 << 10, /* and with so many bytes of pieces in all groups that of their weights, 49 times as many */
   LEAST_TILES = 16,        /* along an axis: these fill vectors, and pieces look far beyond few */
-  LONG_TAPS = 512          /* of a row that is folded in longer ones */
+  LONG_TAPS = 512,         /* of a row that is folded in longer ones */
+  MOST_SPLIT_TAPS = 256,   /* of a kernel whose values are split in parts: 32 channels of them are made at once; */
+  MOST_SPLIT_TERMS = 1 << 16,
+  SPLIT_POSITIONS = 128,   /* outputs of a row, of which at least those have to fit */
+  SPLIT_BYTES = 4 << 20    /* into so many bytes of parts */
 };
 
 static const cc_winograd_costs kinds[] = {
@@ -146,6 +151,35 @@ cc_method cconv_choose_method(int32_t asked, int32_t dtype, const cc_conv_shape 
     }
   }
   return method;
+}
+
+cconv_status cconv_bf16x3_serves(int32_t dtype, bool matrix_unit, const cc_conv_shape *shape, cconv_error *error) {
+  int64_t filters, bytes;
+  if (dtype != CCONV_FLOAT32)
+    return cc_fail(error, CCONV_UNSUPPORTED, "dtype", -1, dtype, CCONV_FLOAT32);
+  if (!matrix_unit)
+    return cc_fail(error, CCONV_UNSUPPORTED, "algorithm", -1, CCONV_ALGORITHM_BF16X3, CCONV_ALGORITHM_DIRECT);
+  if (shape->ic < LEAST_CHANNELS)
+    return cc_fail(error, CCONV_UNSUPPORTED, "input", CC_CHANNEL, shape->ic, LEAST_CHANNELS);
+  if (shape->taps > MOST_SPLIT_TAPS || !cc_mul(shape->groups, shape->oc, &filters) || filters > MOST_FILTERS ||
+      shape->ic > MOST_SPLIT_TERMS / shape->taps)
+    return cc_fail(error, CCONV_UNSUPPORTED, "weight", CC_CHANNEL, shape->ic, MOST_SPLIT_TERMS / shape->taps);
+  /* A block of few positions has to fit: a row of outputs or a part of one. */
+  const int64_t out[CCONV_MAX_SPATIAL] = {1, 1, cc_min(shape->axis[2].out, SPLIT_POSITIONS)};
+  const int64_t taps[CCONV_MAX_SPATIAL] = {shape->axis[0].kernel, shape->axis[1].kernel, shape->axis[2].kernel};
+  bytes = cc_ceil_div(shape->ic, 32) * 3 * 64;
+  if (!cconv_halo_fits(shape->axis, out, taps, 64, 1, SPLIT_BYTES / bytes))
+    return cc_fail(error, CCONV_UNSUPPORTED, "kernel", CC_WIDTH, shape->taps, MOST_SPLIT_TAPS);
+  return CCONV_OK;
+}
+
+bool cconv_choose_bf16x3(int32_t asked, int32_t dtype, const cc_conv_shape *shape) {
+  if ((asked != CCONV_ALGORITHM_AUTO && asked != CCONV_ALGORITHM_BF16X3) ||
+      cconv_bf16x3_serves(dtype, true, shape, NULL) != CCONV_OK)
+    return false;
+  if (asked == CCONV_ALGORITHM_BF16X3)
+    return true;
+  return shape->oc >= LEAST_CHANNELS && shape->reduction >= 24;
 }
 
 int64_t cconv_pieces_fold(const cc_conv_shape *shape) {

@@ -36,6 +36,14 @@ cconv_status cconv_winograd_serves(int32_t dtype, int32_t rank, const cc_conv_sh
  * cannot serve. shape->n is not looked at. */
 cc_method cconv_choose_method(int32_t asked, int32_t dtype, const cc_conv_shape *shape);
 
+/* Can products of float32 in three parts of bfloat16 serve? They want FLOAT32, a matrix unit, and at least 16 channels of a
+ * group. On a refusal CCONV_UNSUPPORTED, and *error says which number is in the way. */
+cconv_status cconv_bf16x3_serves(int32_t dtype, bool matrix_unit, const cc_conv_shape *shape, cconv_error *error);
+
+/* Is a convolution computed so where there is a matrix unit? Wherever BF16X3 is asked for and can serve; where AUTO is, if
+ * that is the fastest by a count of the work. */
+bool cconv_choose_bf16x3(int32_t asked, int32_t dtype, const cc_conv_shape *shape);
+
 /* Is a convolution computed in Winograd's domain, piece by piece of its kernel? Only where AUTO is asked for, of one
  * channel a group, and of kernels so large that this takes less time. */
 bool cconv_choose_pieces(int32_t asked, int32_t dtype, const cc_conv_shape *shape);

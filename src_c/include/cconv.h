@@ -145,7 +145,8 @@ typedef enum cconv_padding_mode {
 typedef enum cconv_algorithm {
   CCONV_ALGORITHM_AUTO = 0, /* what is fastest, by shapes and parameters alone but for a column times a row */
   CCONV_ALGORITHM_DIRECT,
-  CCONV_ALGORITHM_WINOGRAD /* UNSUPPORTED where it cannot serve */
+  CCONV_ALGORITHM_WINOGRAD, /* UNSUPPORTED where it cannot serve, */
+  CCONV_ALGORITHM_BF16X3    /* and so is this */
 } cconv_algorithm;
 
 /* What a window of a pooling or a filter becomes. */

@@ -101,7 +101,8 @@
 #include "kernels/filter/mend.tmpl.h"
 #endif
 
-static const cc_kernels CC_K(kernels) = {
+extern const cc_kernels CC_K(kernels); /* another instruction set may have the same */
+const cc_kernels CC_K(kernels) = {
     .vector_length = VL,
     .conv_rows = (int32_t)(sizeof CC_K(conv_tiles) / sizeof *CC_K(conv_tiles)),
     .conv_tiles = CC_K(conv_tiles),

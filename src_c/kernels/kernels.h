@@ -22,6 +22,7 @@
 
 #include "cconv.h"
 #include "kernels/filter_jobs.h"
+#include "kernels/matrix_jobs.h"
 
 /* slab[m][p] (+)= sum over k of w[m][k] x[off[k] + p], and bias[m bias_step] at last      m < MR, p < NV VL
  *
@@ -577,6 +578,7 @@ typedef struct cc_kernels {
 typedef struct cc_isa {
   const char *name;
   const cc_kernels *f32, *f64, *i32, *i64, *u64;
+  const cc_matrix_kernels *matrix; /* for float32; NULL where there is no such unit */
 } cc_isa;
 
 /* The instruction set in use: the best this CPU has, capped by CCONV_ISA; NULL when that names none. */

@@ -75,9 +75,9 @@ cconv_status cconv_conv_validate(const cconv_conv_params *params, const cconv_co
     return cc_fail(error, CCONV_BAD_ARGUMENT, "activation", -1, params->activation, CCONV_ACTIVATION_CLIP);
   if (params->padding_mode < CCONV_PADDING_CONSTANT || params->padding_mode > CCONV_PADDING_CIRCULAR)
     return cc_fail(error, CCONV_BAD_ARGUMENT, "padding_mode", -1, params->padding_mode, CCONV_PADDING_CIRCULAR);
-  if (params->algorithm < CCONV_ALGORITHM_AUTO || params->algorithm > CCONV_ALGORITHM_WINOGRAD)
-    return cc_fail(error, CCONV_BAD_ARGUMENT, "algorithm", -1, params->algorithm, CCONV_ALGORITHM_WINOGRAD);
-  if (params->algorithm == CCONV_ALGORITHM_WINOGRAD && transposed)
+  if (params->algorithm < CCONV_ALGORITHM_AUTO || params->algorithm > CCONV_ALGORITHM_BF16X3)
+    return cc_fail(error, CCONV_BAD_ARGUMENT, "algorithm", -1, params->algorithm, CCONV_ALGORITHM_BF16X3);
+  if (params->algorithm >= CCONV_ALGORITHM_WINOGRAD && transposed)
     return cc_fail(error, CCONV_UNSUPPORTED, "algorithm", -1, params->algorithm, CCONV_ALGORITHM_DIRECT);
   if (transposed && params->padding_mode != CCONV_PADDING_CONSTANT)
     return cc_fail(error, CCONV_UNSUPPORTED, "padding_mode", -1, params->padding_mode, CCONV_PADDING_CONSTANT);
@@ -116,6 +116,10 @@ cconv_status cconv_conv_validate(const cconv_conv_params *params, const cconv_co
     return status;
   if (params->algorithm == CCONV_ALGORITHM_WINOGRAD && (status = cconv_winograd_serves(dtype, rank, shape, error)))
     return status;
+  if (params->algorithm == CCONV_ALGORITHM_BF16X3 &&
+      (status = cconv_bf16x3_serves(dtype, cconv_operation_matrix(dtype) != NULL, shape, error)))
+    return status;
+  conv->matrix = cconv_operation_matrix(dtype);
   const int64_t *stride = w.stride;
   conv->weight =
       (cc_weight){.data = w.data,

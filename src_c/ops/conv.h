@@ -29,6 +29,7 @@ typedef struct cc_conv {
   int32_t algorithm, activation;
   double activation_a, activation_b;
   const cc_kernels *kernels;
+  const cc_matrix_kernels *matrix; /* NULL where there are none for the dtype */
 } cc_conv;
 
 /* Check everything and fill *conv. Of a transposed convolution the shape's axes are its own

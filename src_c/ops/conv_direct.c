@@ -215,6 +215,5 @@ static void describe(const cc_conv_work *work, cconv_plan_info *info) {
   info->rows = d->rows;
 }
 
-extern const cc_conv_driver cconv_conv_direct; /* conv_driver.c declares it again, from drivers.inc */
 const cc_conv_driver cconv_conv_direct = {
     .name = "direct", .fits = fits, .prepare = prepare, .run = run, .describe = describe};

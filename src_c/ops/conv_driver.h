@@ -48,7 +48,7 @@ bool cconv_conv_is_direct(const cc_conv *conv);
 
 /* Ways of the direct driver, which asks before it works out its own: true where one pays and has been worked
  * out, with its run and describe as work->driver. Strides and threads may decide, for no bit depends on it. */
-extern const cc_conv_driver cconv_conv_channels, cconv_conv_panels;
+extern const cc_conv_driver cconv_conv_direct, cconv_conv_channels, cconv_conv_panels;
 bool cconv_conv_channels_prepare(const cc_conv *conv, int64_t threads, cc_conv_work *work);
 /* The same for planes, where it takes less than `time`, in instructions for each term of an image and group. */
 bool cconv_conv_planes_prepare(const cc_conv *conv, int64_t threads, int64_t time, cc_conv_work *work);

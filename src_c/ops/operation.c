@@ -18,6 +18,11 @@ cconv_status cconv_operation_kernels(int32_t dtype, const char *name, const cc_k
   return *kernels ? CCONV_OK : cc_fail(error, CCONV_BAD_DTYPE, name, -1, dtype, CCONV_FLOAT32);
 }
 
+const cc_matrix_kernels *cconv_operation_matrix(int32_t dtype) {
+  const cc_isa *isa = cconv_isa_in_use();
+  return isa && dtype == CCONV_FLOAT32 ? isa->matrix : NULL;
+}
+
 cconv_status cconv_operation_reads(int32_t arithmetic, const cconv_tensor *tensor, const char *name,
                                    cconv_error *error) {
   if (!tensor)

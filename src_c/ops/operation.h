@@ -19,6 +19,9 @@ enum {
  * for it, or when CCONV_ISA names no instruction set. */
 cconv_status cconv_operation_kernels(int32_t dtype, const char *name, const cc_kernels **kernels, cconv_error *error);
 
+/* The products of a matrix unit in a dtype, NULL where there are none. */
+const cc_matrix_kernels *cconv_operation_matrix(int32_t dtype);
+
 /* Check that an argument's elements can be read into such arithmetic. */
 cconv_status cconv_operation_reads(int32_t arithmetic, const cconv_tensor *tensor, const char *name,
                                    cconv_error *error);

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * isa_amx.c - AVX-512, and a matrix unit for bfloat16.
+ *
+ * Law: facts only; every line of code is in the templates. All but its products is that of avx512. */
+#include "base/compiler.h"
+
+#if CC_AMX
+#include <immintrin.h>
+
+#include "kernels/kernels.h"
+
+#if defined(__clang__)
+#pragma clang attribute push(__attribute__((target("amx-tile,amx-bf16,avx512f,avx512bw,avx512dq,avx512vl"))),          \
+                             apply_to = function)
+#else
+#pragma GCC push_options
+#pragma GCC target("amx-tile,amx-bf16,avx512f,avx512bw,avx512dq,avx512vl")
+#endif
+
+#include "kernels/matrix/split.tmpl.h"
+
+#include "kernels/matrix/tiles.tmpl.h"
+
+#define CC_PLANES 0
+#include "kernels/matrix/products.tmpl.h"
+
+#define CC_PLANES 1
+#include "kernels/matrix/products.tmpl.h"
+
+#if defined(__clang__)
+#pragma clang attribute pop
+#else
+#pragma GCC pop_options
+#endif
+
+extern const cc_kernels cconv_f32_kernels__avx512, cconv_f64_kernels__avx512, cconv_i32_kernels__avx512,
+    cconv_i64_kernels__avx512, cconv_u64_kernels__avx512;
+
+static const cc_matrix_kernels cconv_f32_matrix_kernels__amx = {
+    .split = cconv_f32_split__amx, .lines = lines_of_all, .planes = planes_of_all};
+
+extern const cc_isa cconv_isa__amx; /* dispatch.c declares it again, from isa_list.inc */
+const cc_isa cconv_isa__amx = {
+    .name = "amx",
+    .f32 = &cconv_f32_kernels__avx512,
+    .f64 = &cconv_f64_kernels__avx512,
+    .i32 = &cconv_i32_kernels__avx512,
+    .i64 = &cconv_i64_kernels__avx512,
+    .u64 = &cconv_u64_kernels__avx512,
+    .matrix = &cconv_f32_matrix_kernels__amx,
+};
+#endif

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * tiles.tmpl.h - what products on the matrix unit have in common. */
+
+/* Steps whose weights stay in the level 1 cache, beside sums, for all positions. */
+#ifndef CC_STEPS
+#define CC_STEPS 4
+#endif
+
+/* What the instructions of tiles are told: all 8 registers are whole squares. */
+typedef struct tile_config {
+  uint8_t palette, start, none[14];
+  uint16_t row_bytes[16];
+  uint8_t rows[16];
+} tile_config;
+
+/* The intrinsics do not say which memory they read. */
+CC_ALWAYS_INLINE void settle_memory(void) { __asm__ volatile("" ::: "memory"); }
+
+CC_ALWAYS_INLINE void begin_tiles(void) {
+  tile_config config = {.palette = 1};
+  for (int i = 0; i < 8; i++) {
+    config.row_bytes[i] = CC_LINE_BYTES;
+    config.rows[i] = CC_SQUARE_LANES;
+  }
+  settle_memory();
+  _tile_loadconfig(&config);
+}
+
+/* A square of one part of x. */
+CC_ALWAYS_INLINE const char *lines_of(const cc_matrix_job *job, const char *x, int part, int square) {
+  return x + part * job->x_part + square * CC_SQUARE_BYTES;
+}
