@@ -48,11 +48,16 @@ const char *cconv_cpu_feature(int index) {
   unsigned a, b, c, d = 0;
   __get_cpuid_count(7, 0, &a, &b, &c, &d);
   const cc_feature features[] = {
-      {"sse2", __builtin_cpu_supports("sse2")},         {"avx", __builtin_cpu_supports("avx")},
-      {"avx2", __builtin_cpu_supports("avx2")},         {"fma", __builtin_cpu_supports("fma")},
-      {"avx512f", __builtin_cpu_supports("avx512f")},   {"avx512bw", __builtin_cpu_supports("avx512bw")},
-      {"avx512dq", __builtin_cpu_supports("avx512dq")}, {"avx512vl", __builtin_cpu_supports("avx512vl")},
-      {"amx-bf16", d >> 22 & 1},                        {"amx-tile", d >> 24 & 1},
+      {"sse2", __builtin_cpu_supports("sse2")},
+      {"avx", __builtin_cpu_supports("avx")},
+      {"avx2", __builtin_cpu_supports("avx2")},
+      {"fma", __builtin_cpu_supports("fma")},
+      {"avx512f", __builtin_cpu_supports("avx512f")},
+      {"avx512bw", __builtin_cpu_supports("avx512bw")},
+      {"avx512dq", __builtin_cpu_supports("avx512dq")},
+      {"avx512vl", __builtin_cpu_supports("avx512vl")},
+      {"amx-bf16", d >> 22 & 1},
+      {"amx-tile", d >> 24 & 1},
   };
   int present = 0;
   for (int i = 0; i < (int)(sizeof features / sizeof *features); i++)

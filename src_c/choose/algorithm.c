@@ -10,22 +10,24 @@
 #include "shape/halo.h"
 
 enum {
-  MOST_TERMS = 8192,       /* channels in times taps that are not transformed: a tile of more would take megabytes */
-  MOST_FILTERS = 1 << 30,  /* lest a number of bytes overflow, */
-  MOST_DILATION = 1 << 30, /* or an index: tiles reach further than windows */
-  LEAST_CHANNELS = 16,     /* of a group, in and out, for AUTO: below, transforms cost more than they save */
-  LONGEST = 1 << 18,       /* outputs along the last axis that the model tells apart, and its square those along the */
-                           /* others: times of all have to fit */
-  NEAR_BYTES = 1 << 20,    /* transformed weights up to here stay in a level 2 cache */
-  MOST_TAPS = 1 << 14,     /* of a kernel cut into pieces, and ... */
-  MOST_SIDE = 256,         /* ... along an axis: then a thread's scratch is small, */
-  PIECES_BYTES = 80 << 10, /* and with so many bytes of pieces in all groups that of their weights, 49 times as many */
-  LEAST_TILES = 16,        /* along an axis: these fill vectors, and pieces look far beyond few */
-  LONG_TAPS = 512,         /* of a row that is folded in longer ones */
-  MOST_SPLIT_TAPS = 256,   /* of a kernel whose values are split in parts: 32 channels of them are made at once; */
+  MOST_TERMS = 8192,        /* channels in times taps that are not transformed: a tile of more would take megabytes */
+  MOST_FILTERS = 1 << 30,   /* lest a number of bytes overflow, */
+  MOST_DILATION = 1 << 30,  /* or an index: tiles reach further than windows */
+  LEAST_CHANNELS = 16,      /* of a group, in and out, for AUTO: below, transforms cost more than they save */
+  LONGEST = 1 << 18,        /* outputs along the last axis that the model tells apart, and its square those along the */
+                            /* others: times of all have to fit */
+  NEAR_BYTES = 1 << 20,     /* transformed weights up to here stay in a level 2 cache */
+  MOST_TAPS = 1 << 14,      /* of a kernel cut into pieces, and ... */
+  MOST_SIDE = 256,          /* ... along an axis: then a thread's scratch is small, */
+  PIECES_BYTES = 80 << 10,  /* and with so many bytes of pieces in all groups that of their weights, 49 times as many */
+  LEAST_TILES = 16,         /* along an axis: these fill vectors, and pieces look far beyond few */
+  LONG_TAPS = 512,          /* of a row that is folded in longer ones */
+  MOST_OUTPUTS = 1 << 30,   /* that the model of bf16x3 tells apart */
+  LEAST_PRODUCTS = 1 << 19, /* of an image and group: of fewer, what comes before and after takes as long */
+  MOST_SPLIT_TAPS = 256,    /* of a kernel whose values are split in parts: 32 channels of them are made at once; */
   MOST_SPLIT_TERMS = 1 << 16,
-  SPLIT_POSITIONS = 128,   /* outputs of a row, of which at least those have to fit */
-  SPLIT_BYTES = 4 << 20    /* into so many bytes of parts */
+  SPLIT_POSITIONS = 128, /* outputs of a row, of which at least those have to fit */
+  SPLIT_BYTES = 4 << 20  /* into so many bytes of parts */
 };
 
 static const cc_winograd_costs kinds[] = {
@@ -127,29 +129,40 @@ static int64_t winograd_time(const cc_winograd_costs *c, int64_t tiles, int64_t 
 /* As many products an output as there are taps, at 18 in 13 cycles. */
 static int64_t direct_time(int64_t outputs, int64_t taps) { return outputs * taps * 13 / 18; }
 
-cc_method cconv_choose_method(int32_t asked, int32_t dtype, const cc_conv_shape *shape) {
-  cc_method method = {.winograd = NULL};
-  if (asked == CCONV_ALGORITHM_DIRECT || cconv_winograd_serves(dtype, CCONV_MAX_RANK, shape, NULL) != CCONV_OK ||
-      (asked != CCONV_ALGORITHM_WINOGRAD && (shape->ic < LEAST_CHANNELS || shape->oc < LEAST_CHANNELS)))
-    return method;
-  method = *way_of(shape, false);
-  const int64_t element = dtype == CCONV_FLOAT32 ? 4 : 8, lanes = 64 / element, taps = taps_of(shape, &method);
+/* The faster of Winograd's kinds that beats *least, which then is its time. */
+static const cc_winograd_costs *fastest_kind(int32_t dtype, const cc_conv_shape *shape, const cc_method *way,
+                                             int64_t *least) {
+  const int64_t element = dtype == CCONV_FLOAT32 ? 4 : 8, lanes = 64 / element, taps = taps_of(shape, way);
   const int64_t channels = shape->reduction / taps, vectors = cc_ceil_div(shape->oc, lanes);
-  const int32_t axes = method.transformed[0] + method.transformed[1];
+  const int32_t axes = way->transformed[0] + way->transformed[1];
+  const cc_winograd_costs *best = NULL;
   int64_t bytes; /* of one product's weights, up to what makes no difference */
   if (!cc_mul(channels, vectors, &bytes) || !cc_mul(bytes, lanes * element, &bytes))
     bytes = INT64_MAX;
-  int64_t least = asked == CCONV_ALGORITHM_WINOGRAD ? INT64_MAX : direct_time(tiles_of(shape, &method, 1), taps);
   for (int i = 0; i < KINDS; i++) {
     const cc_winograd_costs *kind = &kinds[i];
     if (kind->axes != axes || taps != (axes == 2 ? kind->taps * kind->taps : kind->taps))
       continue;
-    const int64_t time = winograd_time(kind, tiles_of(shape, &method, kind->m), channels, vectors, bytes);
-    if (time < least) {
-      least = time;
-      method.winograd = kind;
+    const int64_t time = winograd_time(kind, tiles_of(shape, way, kind->m), channels, vectors, bytes);
+    if (time < *least) {
+      *least = time;
+      best = kind;
     }
   }
+  return best;
+}
+
+cc_method cconv_choose_method(int32_t asked, int32_t dtype, const cc_conv_shape *shape) {
+  cc_method method = {.winograd = NULL};
+  if ((asked != CCONV_ALGORITHM_AUTO && asked != CCONV_ALGORITHM_WINOGRAD) ||
+      cconv_winograd_serves(dtype, CCONV_MAX_RANK, shape, NULL) != CCONV_OK ||
+      (asked != CCONV_ALGORITHM_WINOGRAD && (shape->ic < LEAST_CHANNELS || shape->oc < LEAST_CHANNELS)))
+    return method;
+  method = *way_of(shape, false);
+  int64_t least = INT64_MAX;
+  if (asked != CCONV_ALGORITHM_WINOGRAD)
+    least = direct_time(tiles_of(shape, &method, 1), taps_of(shape, &method));
+  method.winograd = fastest_kind(dtype, shape, &method, &least);
   return method;
 }
 
@@ -173,13 +186,48 @@ cconv_status cconv_bf16x3_serves(int32_t dtype, bool matrix_unit, const cc_conv_
   return CCONV_OK;
 }
 
+/* Outputs of an image and channel, up to what makes no difference. */
+static int64_t outputs_of(const cc_conv_shape *shape) {
+  int64_t outputs;
+  if (!cc_mul(shape->axis[0].out, shape->axis[1].out, &outputs) || !cc_mul(outputs, shape->axis[2].out, &outputs))
+    return MOST_OUTPUTS;
+  return cc_min(outputs, MOST_OUTPUTS);
+}
+
+/* Measured, on an Intel Xeon with AMX, for one input channel and 16 output channels. Where a kernel has one tap,
+ * channels are split as they lie; else they and the outputs are turned, with what lies between outputs. */
+static int64_t bf16x3_time(const cc_conv_shape *shape, int64_t outputs) {
+  const bool turns = shape->taps > 1;
+  const int64_t ic = shape->ic, vectors = cc_ceil_div(shape->oc, 16), whole = cc_ceil_div(ic, 32) * 32;
+  const int64_t places = cc_ceil_div(outputs, 16) * 16;
+  int64_t inputs = outputs; /* that each output has: as many as strides, or as taps */
+  for (int a = 0; a < CCONV_MAX_SPATIAL; a++)
+    inputs *= cc_min(shape->axis[a].stride, shape->axis[a].kernel);
+  /* One vector alone waits for its sums. */
+  const int64_t products = places * shape->taps * (turns ? 12 : 10) / 32 * (vectors == 1 ? 3 : 2) / 2;
+  return products * whole / ic + inputs * (turns ? 24 : 14) / 16 * whole / (ic * vectors) +
+         outputs * (turns ? 14 : 10) / ic + shape->taps * (turns ? 6 : 4);
+}
+
 bool cconv_choose_bf16x3(int32_t asked, int32_t dtype, const cc_conv_shape *shape) {
   if ((asked != CCONV_ALGORITHM_AUTO && asked != CCONV_ALGORITHM_BF16X3) ||
       cconv_bf16x3_serves(dtype, true, shape, NULL) != CCONV_OK)
     return false;
   if (asked == CCONV_ALGORITHM_BF16X3)
     return true;
-  return shape->oc >= LEAST_CHANNELS && shape->reduction >= 24;
+  const int64_t outputs = outputs_of(shape), reduction = cc_min(shape->reduction, LEAST_PRODUCTS);
+  if (shape->oc < LEAST_CHANNELS ||
+      outputs < LEAST_PRODUCTS / reduction / cc_min(shape->oc, LEAST_PRODUCTS / reduction))
+    return false;
+  const int64_t time = bf16x3_time(shape, outputs);
+  if (time >= direct_time(outputs, shape->taps) + outputs * 8 / shape->ic)
+    return false;
+  const cc_method *way = cconv_winograd_serves(dtype, CCONV_MAX_RANK, shape, NULL) ? NULL : way_of(shape, false);
+  if (!way)
+    return true;
+  /* Winograd's time is for a channel and a tap that is not transformed. */
+  int64_t least = time * taps_of(shape, way) / shape->taps;
+  return !fastest_kind(dtype, shape, way, &least);
 }
 
 int64_t cconv_pieces_fold(const cc_conv_shape *shape) {

@@ -36,8 +36,12 @@
 extern const cc_kernels cconv_f32_kernels__avx512, cconv_f64_kernels__avx512, cconv_i32_kernels__avx512,
     cconv_i64_kernels__avx512, cconv_u64_kernels__avx512;
 
-static const cc_matrix_kernels cconv_f32_matrix_kernels__amx = {
-    .split = cconv_f32_split__amx, .lines = lines_of_all, .planes = planes_of_all};
+static const cc_matrix_kernels cconv_f32_matrix_kernels__amx = {.split = cconv_f32_split__amx,
+                                                                .squares = cconv_f32_squares__amx,
+                                                                .begin = begin_tiles,
+                                                                .end = end_tiles,
+                                                                .lines = lines_of_all,
+                                                                .planes = planes_of_all};
 
 extern const cc_isa cconv_isa__amx; /* dispatch.c declares it again, from isa_list.inc */
 const cc_isa cconv_isa__amx = {

@@ -11,7 +11,6 @@
 #ifndef CC_MATRIX_JOBS_H
 #define CC_MATRIX_JOBS_H
 
-#include <stdbool.h>
 #include <stdint.h>
 
 enum {
@@ -38,7 +37,19 @@ typedef struct cc_split_job {
   uint32_t greatest;
 } cc_split_job;
 
-/* sums[p][l] (+)= sum over steps s and channels c of w[s][c][l] x[off[s] + p][c]      p < positions, l < lanes
+/* line c of square i of y = that part of pairs (x[c][16 i + l], x[c + 16][16 i + l]), l < 16      c < 16, 16 i < n
+ *
+ *   x  rows of n elements, `stride` elements apart, as many as there are channels: at most 32; others are 0
+ *   y  squares behind each other, parts y_part bytes apart */
+typedef struct cc_squares_job {
+  const float *x;
+  int64_t stride, channels, n;
+  void *y;
+  int64_t y_part;
+  uint32_t greatest; /* as in cc_split_job */
+} cc_squares_job;
+
+/* sums[p][l] = sum over steps s and channels c of w[s][c][l] x[off[s] + p][c]      p < positions, l < lanes
  *
  *   x     squares of positions, off in lines, parts x_part bytes apart
  *   w     [s][part][lanes / 16] squares; lanes are 16 or 32
@@ -58,11 +69,13 @@ typedef struct cc_matrix_job {
   int64_t lanes;
   float *sums;
   int64_t pitch;
-  bool fresh;
 } cc_matrix_job;
 
 typedef struct cc_matrix_kernels {
   void (*split)(cc_split_job *job);
+  void (*squares)(cc_squares_job *job);
+  void (*begin)(void); /* on this thread: what comes before products, */
+  void (*end)(void);   /* and after */
   void (*lines)(const cc_matrix_job *job);
   void (*planes)(const cc_matrix_job *job);
 } cc_matrix_kernels;

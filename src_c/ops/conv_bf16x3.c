@@ -17,12 +17,14 @@
 #include "ops/conv_driver.h"
 
 enum {
-  LEAST_POSITIONS = 128,    /* of a block, if there are so many: weights are read for each */
-  SUM_POSITIONS = 128,      /* whose sums are in the level 1 cache until they are stored */
+  LEAST_POSITIONS = 96,           /* of a block, if there are so many: weights are read for each */
+  SUM_POSITIONS = 128,            /* whose sums are in the level 1 cache until they are stored */
   SUM_PITCH = SUM_POSITIONS + 16, /* of planes: other sets, and a vector that a store may read */
-  MOST_BYTES = 5 << 20,    /* of a block's lines: where those of few positions do not fit the cache */
-  TURN = 64,               /* positions, or outputs, that are turned at once: both copies stay near */
-  TURN_PITCH = TURN + 16,  /* and a vector that a store may read */
+  MOST_BYTES = 5 << 20,           /* of a block's lines: where those of few positions do not fit the cache */
+  SHARED_BYTES = 3 << 20,         /* of weights for each thread that one phase makes for the next, */
+  SHARED_WEIGHTS = 1 << 14,       /* of which each thread would else make so many again: a region takes as long */
+  TURN = 64,                      /* positions, or outputs, that are turned at once: both copies stay near */
+  TURN_PITCH = TURN + 16,         /* and a vector that a store may read */
   /* Exponents of float32: images and weights whose greatest lies between keep all digits, and no sum overflows. */
   LEAST_EXPONENT = 127 - 90,
   MOST_EXPONENT = 127 + 60,
@@ -36,13 +38,14 @@ typedef struct bf16x3 {
   const cc_matrix_kernels *matrix;
   cc_blocks blocks; /* of 32 channels */
   int64_t slices, steps;
-  int64_t plane;                                        /* lines of one part of 32 channels */
+  int64_t plane; /* lines of one part of 32 channels */
   int64_t lane_blocks, blocks_an_image, runs, units, parts;
-  bool planes;                                          /* else lines */
-  bool in_place;                                        /* they are made of the input itself */
-  bool adjacent;                                        /* rows of outputs follow each other */
-  int64_t offsets_at, threads_at, thread_bytes;         /* behind the greatest magnitudes */
-  int64_t sums_at, weights_at, turned_at, halo_at;      /* a thread's scratch; lines are first */
+  bool planes;                                             /* else lines */
+  bool shared;                                             /* a phase of its own makes all weights, once */
+  bool in_place;                                           /* they are made of the input itself */
+  bool adjacent;                                           /* rows of outputs follow each other */
+  int64_t offsets_at, shared_at, threads_at, thread_bytes; /* behind the greatest magnitudes */
+  int64_t sums_at, weights_at, turned_at, halo_at;         /* a thread's scratch; lines are first */
   char *workspace;
 } bf16x3;
 
@@ -89,7 +92,7 @@ static void choose_blocks(const cc_conv *conv, int64_t wanted, cc_blocks *blocks
   cc_block_request request = {.axis = shape->axis,
                               .channels = cc_ceil_div(shape->ic, CC_LINE_CHANNELS) * CC_LINE_CHANNELS,
                               .element = CC_PARTS * 2,
-                              .budget = cconv_cache_l2() / 8 * 5,
+                              .budget = cconv_cache_l2() / 8 * 3,
                               .lanes = LEAST_POSITIONS,
                               .slack = 0,
                               .slab = CC_MATRIX_LANES * conv->element,
@@ -119,6 +122,9 @@ static void prepare(const cc_conv *conv, int64_t threads, cc_conv_work *work) {
   d->runs = places % threads && places < 8 * threads ? cc_min(threads, d->lane_blocks) : 1;
   d->units = places * d->runs;
   d->parts = cconv_operation_parts(threads, d->units, operations);
+  const int64_t all_weights = weights_before(d->steps, shape->oc, shape->groups, 0);
+  d->shared = !conv->weight.kept && all_weights <= d->parts * SHARED_BYTES &&
+              (places / d->parts - 1) * shape->oc * shape->reduction >= SHARED_WEIGHTS;
   const cc_halo *halo = &d->blocks.halo;
   d->planes = shape->taps == 1 && !has_pixels(&conv->input, es);
   if (conv->weight.prepared)
@@ -137,7 +143,7 @@ static void prepare(const cc_conv *conv, int64_t threads, cc_conv_work *work) {
   d->sums_at = at;
   at += cc_lines(SUM_PITCH * CC_MATRIX_LANES * es);
   d->weights_at = at;
-  at += conv->weight.kept ? 0 : d->steps * step_bytes;
+  at += conv->weight.kept || d->shared ? 0 : d->steps * step_bytes;
   d->turned_at = at;
   at += cc_lines(turned);
   d->halo_at = at;
@@ -149,12 +155,12 @@ static void prepare(const cc_conv *conv, int64_t threads, cc_conv_work *work) {
   one.shape.n = 1;
   cconv_conv_direct.prepare(&one, asked, &direct);
   d->offsets_at = cc_lines((shape->n + 1) * (int64_t)sizeof(uint32_t));
-  d->threads_at = d->offsets_at + cc_lines(cc_max(d->steps, shape->taps) * (int64_t)sizeof(int32_t));
+  d->shared_at = d->offsets_at + cc_lines(cc_max(d->steps, shape->taps) * (int64_t)sizeof(int32_t));
+  d->threads_at = d->shared_at + (d->shared ? all_weights : 0);
   work->parts = d->parts;
   work->workspace = cc_max(d->threads_at + d->parts * d->thread_bytes, d->offsets_at + direct.workspace);
   /* With the greatest magnitude in a line of its own, and what making them takes. */
-  work->weights = CC_ALIGNMENT + weights_before(d->steps, shape->oc, shape->groups, 0) + cc_lines(weight_rows) +
-                  cc_lines(weight_copy);
+  work->weights = CC_ALIGNMENT + all_weights + cc_lines(weight_rows) + cc_lines(weight_copy);
 }
 
 /* The rows of `lanes` output channels of a slice. */
@@ -199,8 +205,12 @@ static void make_line_weights(const cc_conv *conv, const cc_matrix_kernels *matr
   const cc_rows w = rows_of(conv, g, oc, lanes, slice, &chunk, rows + cc_lines(bytes));
   if (lanes < CC_SQUARE_LANES || chunk.channels < CC_LINE_CHANNELS)
     memset(rows, 0, (size_t)bytes);
-  conv->kernels->transpose(&(cc_transpose_job){
-      .source = w.data, .stride = w.pitch * es, .rows = lanes, .n = chunk.terms, .target = rows, .ldt = CC_SQUARE_LANES});
+  conv->kernels->transpose(&(cc_transpose_job){.source = w.data,
+                                               .stride = w.pitch * es,
+                                               .rows = lanes,
+                                               .n = chunk.terms,
+                                               .target = rows,
+                                               .ldt = CC_SQUARE_LANES});
   job->low_lanes = job->high_lanes = CC_SQUARE_LANES;
   job->step = taps * CC_SQUARE_LANES;
   job->n = CC_SQUARE_LANES;
@@ -253,6 +263,17 @@ static _Atomic uint32_t *greatest_of(const bf16x3 *d, int64_t n) {
   return (_Atomic uint32_t *)(void *)d->workspace + n;
 }
 
+/* The first phase of a run whose weights nobody keeps: those of one block of channels. */
+static void make_unit(void *arg, int64_t unit, bool first, int64_t part) {
+  const bf16x3 *d = arg;
+  const int64_t g = unit / d->lane_blocks, b = unit % d->lane_blocks;
+  uint32_t greatest = 0;
+  (void)first;
+  make_weights(d->conv, d, g, b, 0, d->slices, d->workspace + d->threads_at + part * d->thread_bytes + d->halo_at,
+               d->workspace + d->shared_at + weights_before(d->steps, d->conv->shape.oc, g, b), &greatest);
+  raise_to(greatest_of(d, d->conv->shape.n), greatest);
+}
+
 /* The lines of one slice: `n` positions of planes of channels, `stride` bytes apart, are turned first. */
 static void turn_lines(const bf16x3 *d, const char *rows, int64_t stride, int64_t channels, int64_t n, char *scratch,
                        cc_split_job *job) {
@@ -271,32 +292,6 @@ static void turn_lines(const bf16x3 *d, const char *rows, int64_t stride, int64_
                                                     .ldt = CC_LINE_CHANNELS});
     job->y = lines + p * CC_LINE_BYTES;
     d->matrix->split(job);
-  }
-}
-
-/* The squares of one slice: `n` positions of planes, `stride` bytes apart. */
-static void split_planes(const bf16x3 *d, const char *rows, int64_t stride, int64_t channels, int64_t n,
-                         cc_split_job *job) {
-  char *lines = job->y;
-  job->step = CC_SQUARE_LANES;
-  job->y_step = CC_SQUARE_BYTES;
-  for (int64_t j = 0; j < CC_SQUARE_LANES; j++) {
-    const bool low = j < channels, high = j + CC_SQUARE_LANES < channels;
-    job->low = (const float *)(const void *)(rows + (low ? j * stride : 0));
-    job->high = high ? (const float *)(const void *)(rows + (j + CC_SQUARE_LANES) * stride) : job->low;
-    job->low_lanes = low ? CC_SQUARE_LANES : 0;
-    job->high_lanes = high ? CC_SQUARE_LANES : 0;
-    job->n = n / CC_SQUARE_LANES;
-    job->y = lines + j * CC_LINE_BYTES;
-    d->matrix->split(job);
-    job->low += job->n * CC_SQUARE_LANES;
-    job->high += job->n * CC_SQUARE_LANES;
-    job->low_lanes = low ? (int32_t)(n % CC_SQUARE_LANES) : 0;
-    job->high_lanes = high ? (int32_t)(n % CC_SQUARE_LANES) : 0;
-    job->y = lines + j * CC_LINE_BYTES + job->n * CC_SQUARE_BYTES;
-    job->n = 1;
-    if (n % CC_SQUARE_LANES)
-      d->matrix->split(job);
   }
 }
 
@@ -327,7 +322,15 @@ static void pack(const bf16x3 *d, int64_t n, int64_t g, const cc_block *block, c
       stride = halo->channel * conv->element;
     }
     if (d->planes) {
-      split_planes(d, rows, stride, chunk.channels, positions, &job);
+      cc_squares_job squares = {.x = (const float *)(const void *)rows,
+                                .stride = stride / conv->element,
+                                .channels = chunk.channels,
+                                .n = positions,
+                                .y = job.y,
+                                .y_part = job.y_part,
+                                .greatest = job.greatest};
+      d->matrix->squares(&squares);
+      job.greatest = squares.greatest;
     } else if (d->in_place) {
       job.low = (const float *)(const void *)rows;
       job.high = job.high_lanes ? job.low + CC_SQUARE_LANES : job.low;
@@ -353,34 +356,34 @@ static void store_planes(const bf16x3 *d, const target *to, const cc_segment *s,
                          int64_t pitch) {
   const cc_conv *conv = d->conv;
   const cc_view *residual = &conv->residual;
-  cconv_conv_store(conv,
-                   &(cc_conv_rows){.slab = sums,
-                                   .lds = pitch,
-                                   .rows = to->rows,
-                                   .n = count,
-                                   .bias = conv->bias ? conv->bias + to->channel * conv->element : NULL,
-                                   .bias_step = 1,
-                                   .y = cconv_segment_at(&conv->output, to->n, to->channel, s),
-                                   .y_stride = conv->output.stride[CC_CHANNEL],
-                                   .residual = residual->data ? cconv_segment_at(residual, to->n, to->channel, s) : NULL,
-                                   .residual_stride = residual->stride[CC_CHANNEL]});
+  cconv_conv_store(
+      conv, &(cc_conv_rows){.slab = sums,
+                            .lds = pitch,
+                            .rows = to->rows,
+                            .n = count,
+                            .bias = conv->bias ? conv->bias + to->channel * conv->element : NULL,
+                            .bias_step = 1,
+                            .y = cconv_segment_at(&conv->output, to->n, to->channel, s),
+                            .y_stride = conv->output.stride[CC_CHANNEL],
+                            .residual = residual->data ? cconv_segment_at(residual, to->n, to->channel, s) : NULL,
+                            .residual_stride = residual->stride[CC_CHANNEL]});
 }
 
 /* Store all channels of a segment's outputs. */
 static void store_pixels(const bf16x3 *d, const target *to, const cc_segment *s, char *sums) {
   const cc_conv *conv = d->conv;
   const cc_view *residual = &conv->residual;
-  cconv_conv_store(conv,
-                   &(cc_conv_rows){.channels = true,
-                                   .slab = sums,
-                                   .lds = CC_MATRIX_LANES,
-                                   .rows = s->n,
-                                   .n = to->rows,
-                                   .bias = conv->bias ? conv->bias + to->channel * conv->element : NULL,
-                                   .y = cconv_segment_at(&conv->output, to->n, to->channel, s),
-                                   .y_stride = conv->output.stride[CC_WIDTH],
-                                   .residual = residual->data ? cconv_segment_at(residual, to->n, to->channel, s) : NULL,
-                                   .residual_stride = residual->stride[CC_WIDTH]});
+  cconv_conv_store(
+      conv, &(cc_conv_rows){.channels = true,
+                            .slab = sums,
+                            .lds = CC_MATRIX_LANES,
+                            .rows = s->n,
+                            .n = to->rows,
+                            .bias = conv->bias ? conv->bias + to->channel * conv->element : NULL,
+                            .y = cconv_segment_at(&conv->output, to->n, to->channel, s),
+                            .y_stride = conv->output.stride[CC_WIDTH],
+                            .residual = residual->data ? cconv_segment_at(residual, to->n, to->channel, s) : NULL,
+                            .residual_stride = residual->stride[CC_WIDTH]});
 }
 
 /* Store sums of lines: turned, but where outputs are pixels. */
@@ -451,10 +454,12 @@ static void run_unit(void *arg, int64_t unit, bool first_unit, int64_t part) {
                  .channel = g * shape->oc + channel,
                  .rows = cc_min(CC_MATRIX_LANES, shape->oc - channel)};
     const char *weights = scratch + d->weights_at;
-    if (conv->weight.prepared)
-      weights = conv->weight.prepared + CC_ALIGNMENT + weights_before(d->steps, shape->oc, g, b);
+    if (conv->weight.prepared || d->shared)
+      weights = (d->shared ? d->workspace + d->shared_at : conv->weight.prepared + CC_ALIGNMENT) +
+                weights_before(d->steps, shape->oc, g, b);
     else
       make_weights(conv, d, g, b, 0, d->slices, scratch + d->halo_at, scratch + d->weights_at, &greatest);
+    d->matrix->begin();
     for (; to.at < positions; to.at += SUM_POSITIONS) {
       to.end = cc_min(positions, to.at + SUM_POSITIONS);
       const cc_matrix_job job = {.steps = d->steps,
@@ -465,11 +470,11 @@ static void run_unit(void *arg, int64_t unit, bool first_unit, int64_t part) {
                                  .w = weights,
                                  .lanes = lanes_of(shape->oc, b),
                                  .sums = (float *)(void *)(scratch + d->sums_at),
-                                 .pitch = d->planes ? SUM_PITCH : CC_MATRIX_LANES,
-                                 .fresh = true};
+                                 .pitch = d->planes ? SUM_PITCH : CC_MATRIX_LANES};
       (d->planes ? d->matrix->planes : d->matrix->lines)(&job);
       store(d, &to, scratch);
     }
+    d->matrix->end();
   }
   raise_to(greatest_of(d, shape->n), greatest);
 }
@@ -513,7 +518,11 @@ static cconv_status run(const cc_conv *conv, const cc_conv_work *work, cc_run *r
     atomic_init(greatest_of(&d, n), 0);
   if (conv->weight.prepared)
     memcpy(workspace + images * (int64_t)sizeof(uint32_t), conv->weight.prepared, sizeof(uint32_t));
-  cconv_status status = cconv_parallel(run, run_unit, &d, d.units, d.parts);
+  cconv_status status = CCONV_OK;
+  const int64_t lane_blocks = conv->shape.groups * d.lane_blocks;
+  if (d.shared)
+    status = cconv_parallel(run, make_unit, &d, lane_blocks, cc_min(d.parts, lane_blocks));
+  status = status ? status : cconv_parallel(run, run_unit, &d, d.units, d.parts);
   const uint32_t weights = atomic_load(greatest_of(&d, images));
   for (int64_t n = 0; n < images && !status; n++)
     if (!is_ordinary(atomic_load(greatest_of(&d, n)), weights))

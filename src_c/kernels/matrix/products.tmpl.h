@@ -28,20 +28,14 @@ CC_ALWAYS_INLINE float *square_of(const cc_matrix_job *job, float *sums, int x, 
 }
 
 /* 32 positions and 32 lanes. */
-static CC_NOINLINE void CC_PRODUCTS(of_2x2)(const cc_matrix_job *job, int64_t from, int64_t end, const char *w, const char *positions, float *sums) {
+static CC_NOINLINE void CC_PRODUCTS(of_2x2)(const cc_matrix_job *job, const char *positions, float *sums) {
+  const char *w = job->w;
   const int64_t row = job->pitch * (int64_t)sizeof(float);
-  if (from == 0) {
-    _tile_zero(0);
-    _tile_zero(1);
-    _tile_zero(2);
-    _tile_zero(3);
-  } else {
-    _tile_loadd(0, square_of(job, sums, 0, 0), row);
-    _tile_loadd(1, square_of(job, sums, 0, 1), row);
-    _tile_loadd(2, square_of(job, sums, 1, 0), row);
-    _tile_loadd(3, square_of(job, sums, 1, 1), row);
-  }
-  for (int64_t s = from; s < end; s++, w += 2 * CC_PARTS * CC_SQUARE_BYTES) {
+  _tile_zero(0);
+  _tile_zero(1);
+  _tile_zero(2);
+  _tile_zero(3);
+  for (int64_t s = 0; s < job->steps; s++, w += 2 * CC_PARTS * CC_SQUARE_BYTES) {
     const char *x = positions + job->off[s] * (int64_t)CC_LINE_BYTES;
     _tile_loadd(4, lines_of(job, x, 0, 0), CC_LINE_BYTES);
     _tile_loadd(5, lines_of(job, x, 0, 1), CC_LINE_BYTES);
@@ -89,16 +83,12 @@ static CC_NOINLINE void CC_PRODUCTS(of_2x2)(const cc_matrix_job *job, int64_t fr
 }
 
 /* 16 positions and 32 lanes. */
-static CC_NOINLINE void CC_PRODUCTS(of_1x2)(const cc_matrix_job *job, int64_t from, int64_t end, const char *w, const char *positions, float *sums) {
+static CC_NOINLINE void CC_PRODUCTS(of_1x2)(const cc_matrix_job *job, const char *positions, float *sums) {
+  const char *w = job->w;
   const int64_t row = job->pitch * (int64_t)sizeof(float);
-  if (from == 0) {
-    _tile_zero(0);
-    _tile_zero(1);
-  } else {
-    _tile_loadd(0, square_of(job, sums, 0, 0), row);
-    _tile_loadd(1, square_of(job, sums, 0, 1), row);
-  }
-  for (int64_t s = from; s < end; s++, w += 2 * CC_PARTS * CC_SQUARE_BYTES) {
+  _tile_zero(0);
+  _tile_zero(1);
+  for (int64_t s = 0; s < job->steps; s++, w += 2 * CC_PARTS * CC_SQUARE_BYTES) {
     const char *x = positions + job->off[s] * (int64_t)CC_LINE_BYTES;
     _tile_loadd(4, lines_of(job, x, 0, 0), CC_LINE_BYTES);
     _tile_loadd(6, w + 4 * CC_SQUARE_BYTES, CC_LINE_BYTES);
@@ -128,16 +118,12 @@ static CC_NOINLINE void CC_PRODUCTS(of_1x2)(const cc_matrix_job *job, int64_t fr
 }
 
 /* 32 positions and 16 lanes. */
-static CC_NOINLINE void CC_PRODUCTS(of_2x1)(const cc_matrix_job *job, int64_t from, int64_t end, const char *w, const char *positions, float *sums) {
+static CC_NOINLINE void CC_PRODUCTS(of_2x1)(const cc_matrix_job *job, const char *positions, float *sums) {
+  const char *w = job->w;
   const int64_t row = job->pitch * (int64_t)sizeof(float);
-  if (from == 0) {
-    _tile_zero(0);
-    _tile_zero(2);
-  } else {
-    _tile_loadd(0, square_of(job, sums, 0, 0), row);
-    _tile_loadd(2, square_of(job, sums, 1, 0), row);
-  }
-  for (int64_t s = from; s < end; s++, w += CC_PARTS * CC_SQUARE_BYTES) {
+  _tile_zero(0);
+  _tile_zero(2);
+  for (int64_t s = 0; s < job->steps; s++, w += CC_PARTS * CC_SQUARE_BYTES) {
     const char *x = positions + job->off[s] * (int64_t)CC_LINE_BYTES;
     _tile_loadd(4, lines_of(job, x, 0, 0), CC_LINE_BYTES);
     _tile_loadd(5, lines_of(job, x, 0, 1), CC_LINE_BYTES);
@@ -167,25 +153,20 @@ static CC_NOINLINE void CC_PRODUCTS(of_2x1)(const cc_matrix_job *job, int64_t fr
   _tile_stored(2, square_of(job, sums, 1, 0), row);
 }
 
-static CC_NOINLINE void CC_PRODUCTS(of_all)(const cc_matrix_job *job) {
-  const int64_t step_bytes = job->lanes / CC_SQUARE_LANES * CC_PARTS * CC_SQUARE_BYTES;
-  begin_tiles();
-  for (int64_t from = 0, end; from < job->steps; from = end) {
-    const char *x = job->x, *w = (const char *)job->w + from * step_bytes;
-    float *sums = job->sums;
-    end = job->steps - from < CC_STEPS ? job->steps : from + CC_STEPS;
-    for (int64_t p = 0; p < job->positions; p += CC_MATRIX_POSITIONS) {
-      if (job->lanes == CC_SQUARE_LANES)
-        CC_PRODUCTS(of_2x1)(job, from, end, w, x, sums);
-      else if (job->positions - p <= CC_SQUARE_LANES)
-        CC_PRODUCTS(of_1x2)(job, from, end, w, x, sums);
-      else
-        CC_PRODUCTS(of_2x2)(job, from, end, w, x, sums);
-      x += CC_MATRIX_POSITIONS * CC_LINE_BYTES;
-      sums += CC_PLANES ? CC_MATRIX_POSITIONS : CC_MATRIX_POSITIONS * job->pitch;
-    }
+static void CC_PRODUCTS(of_all)(const cc_matrix_job *job) {
+  const char *x = job->x;
+  float *sums = job->sums;
+  settle_memory();
+  for (int64_t p = 0; p < job->positions; p += CC_MATRIX_POSITIONS) {
+    if (job->lanes == CC_SQUARE_LANES)
+      CC_PRODUCTS(of_2x1)(job, x, sums);
+    else if (job->positions - p <= CC_SQUARE_LANES)
+      CC_PRODUCTS(of_1x2)(job, x, sums);
+    else
+      CC_PRODUCTS(of_2x2)(job, x, sums);
+    x += CC_MATRIX_POSITIONS * CC_LINE_BYTES;
+    sums += CC_PLANES ? CC_MATRIX_POSITIONS : CC_MATRIX_POSITIONS * job->pitch;
   }
-  _tile_release();
   settle_memory();
 }
 

@@ -19,24 +19,54 @@ CC_ALWAYS_INLINE parts parts_of(__m512 x) {
   return p;
 }
 
+/* The greater of magnitudes, as bits. */
+CC_ALWAYS_INLINE __m512i greater(__m512i greatest, __m512 x) {
+  return _mm512_max_epu32(greatest, _mm512_and_si512(_mm512_castps_si512(x), _mm512_set1_epi32(0x7fffffff)));
+}
+
+/* A line of the pairs of two vectors, in its three parts. */
+CC_ALWAYS_INLINE void store_pairs(__m512 low, __m512 high, char *y, int64_t y_part) {
+  const parts first = parts_of(low), second = parts_of(high);
+  CC_UNROLL
+  for (int k = 0; k < CC_PARTS; k++)
+    _mm512_storeu_si512(y + k * y_part, _mm512_or_si512(_mm512_srli_epi32(first.part[k], 16), second.part[k]));
+}
+
 static CC_NOINLINE void cconv_f32_split__amx(cc_split_job *job) {
-  const __m512i magnitude = _mm512_set1_epi32(0x7fffffff);
   const __mmask16 low_lanes = (__mmask16)((1U << job->low_lanes) - 1);
   const __mmask16 high_lanes = (__mmask16)((1U << job->high_lanes) - 1);
-  __m512i greatest = _mm512_setzero_si512();
+  __m512i greatest = _mm512_set1_epi32((int32_t)job->greatest);
   const float *low = job->low, *high = job->high;
   const int64_t step = job->step, y_step = job->y_step, y_part = job->y_part;
   char *y = job->y;
   for (int64_t i = 0; i < job->n; i++, low += step, high += step, y += y_step) {
     const __m512 a = _mm512_maskz_loadu_ps(low_lanes, low), b = _mm512_maskz_loadu_ps(high_lanes, high);
-    const parts first = parts_of(a), second = parts_of(b);
-    greatest = _mm512_max_epu32(greatest, _mm512_and_si512(_mm512_castps_si512(a), magnitude));
-    greatest = _mm512_max_epu32(greatest, _mm512_and_si512(_mm512_castps_si512(b), magnitude));
-    CC_UNROLL
-    for (int k = 0; k < CC_PARTS; k++)
-      _mm512_storeu_si512(y + k * y_part, _mm512_or_si512(_mm512_srli_epi32(first.part[k], 16), second.part[k]));
+    greatest = greater(greater(greatest, a), b);
+    store_pairs(a, b, y, y_part);
   }
-  const uint32_t found = _mm512_reduce_max_epu32(greatest);
-  if (found > job->greatest)
-    job->greatest = found;
+  job->greatest = _mm512_reduce_max_epu32(greatest);
+}
+
+/* Some squares at a time, so that all their lines stay in the level 1 cache until they are full. */
+static CC_NOINLINE void cconv_f32_squares__amx(cc_squares_job *job) {
+  enum { TOGETHER = 4 * CC_SQUARE_LANES };
+  __m512i greatest = _mm512_set1_epi32((int32_t)job->greatest);
+  const int64_t y_part = job->y_part;
+  char *y = job->y;
+  for (int64_t p = 0; p < job->n; p += TOGETHER, y += TOGETHER * CC_LINE_BYTES) {
+    const int64_t n = job->n - p < TOGETHER ? job->n - p : TOGETHER;
+    for (int64_t c = 0; c < CC_SQUARE_LANES; c++) {
+      const int64_t low = c < job->channels, high = c + CC_SQUARE_LANES < job->channels;
+      const float *a = job->x + low * c * job->stride + p, *b = a + high * CC_SQUARE_LANES * job->stride;
+      char *line = y + c * CC_LINE_BYTES;
+      for (int64_t i = 0; i < n; i += CC_SQUARE_LANES, line += CC_SQUARE_BYTES) {
+        const uint32_t lanes = n - i < CC_SQUARE_LANES ? (1U << (n - i)) - 1 : 0xffff;
+        const __m512 v = _mm512_maskz_loadu_ps((__mmask16)(low ? lanes : 0), a + i);
+        const __m512 u = _mm512_maskz_loadu_ps((__mmask16)(high ? lanes : 0), b + i);
+        greatest = greater(greater(greatest, v), u);
+        store_pairs(v, u, line, y_part);
+      }
+    }
+  }
+  job->greatest = _mm512_reduce_max_epu32(greatest);
 }

@@ -1,11 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * tiles.tmpl.h - what products on the matrix unit have in common. */
 
-/* Steps whose weights stay in the level 1 cache, beside sums, for all positions. */
-#ifndef CC_STEPS
-#define CC_STEPS 4
-#endif
-
 /* What the instructions of tiles are told: all 8 registers are whole squares. */
 typedef struct tile_config {
   uint8_t palette, start, none[14];
@@ -16,7 +11,7 @@ typedef struct tile_config {
 /* The intrinsics do not say which memory they read. */
 CC_ALWAYS_INLINE void settle_memory(void) { __asm__ volatile("" ::: "memory"); }
 
-CC_ALWAYS_INLINE void begin_tiles(void) {
+static void begin_tiles(void) {
   tile_config config = {.palette = 1};
   for (int i = 0; i < 8; i++) {
     config.row_bytes[i] = CC_LINE_BYTES;
@@ -25,6 +20,9 @@ CC_ALWAYS_INLINE void begin_tiles(void) {
   settle_memory();
   _tile_loadconfig(&config);
 }
+
+/* Tiles that are in use take the system time to keep, and some processors power. */
+static void end_tiles(void) { _tile_release(); }
 
 /* A square of one part of x. */
 CC_ALWAYS_INLINE const char *lines_of(const cc_matrix_job *job, const char *x, int part, int square) {
