@@ -438,27 +438,38 @@ def norm(function: str, name: str, value: float) -> float:
 
 
 class Products(NamedTuple):
-    """The sums of a convolution that Winograd's algorithm is asked to compute."""
+    """The sums of a convolution that an algorithm other than 'direct' is asked to compute."""
 
     axes: tuple[Axis, ...]
     channels: int  # of the input, in a group
     dtype: str  # of the result
+    matrix_unit: bool  # of bfloat16, which this machine has
 
 
 def algorithm(function: str, value: str, products: Products | None = None) -> str:
-    """The algorithm that the backends take; without `products` there are none for Winograd's."""
+    """The algorithm that the backends take; without `products` there are none but for 'direct'."""
     if not isinstance(value, str) or value not in ALGORITHMS:
         raise ValueError(f"{function}: algorithm is {value!r}; expected {_one_of(ALGORITHMS)}")
     chosen = default_algorithm() if value == "auto" else value
-    if chosen == "winograd":
-        lacks = "cannot serve this call" if products is None else _check.winograd(*products)
+    if chosen in ("winograd", "bf16x3"):
+        lacks = "cannot serve this call" if products is None else _lacks(chosen, products)
         if lacks:
             where = "" if value == chosen else " (from CCONV_ALGORITHM)"
             raise ValueError(
-                f"{function}: algorithm is 'winograd'{where}, which {lacks}; expected 'auto' or "
+                f"{function}: algorithm is {chosen!r}{where}, which {lacks}; expected 'auto' or "
                 "'direct'"
             )
     return chosen
+
+
+def _lacks(chosen: str, products: Products) -> str:
+    """Why an algorithm cannot serve, to follow "which"; nothing where it can."""
+    axes, channels, dtype, matrix_unit = products
+    if chosen == "winograd":
+        return _check.winograd(axes, channels, dtype)
+    if not matrix_unit:
+        return "needs the AMX instructions of the CPU and Linux, but `show_config()` has no 'amx'"
+    return _check.bf16x3(axes, channels, dtype)
 
 
 @functools.cache

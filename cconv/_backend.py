@@ -146,6 +146,11 @@ def convolve(
     plan.run(input, weight, None, None, out)
 
 
+def matrix_unit() -> bool:
+    """Whether the C core computes products of bfloat16 on a matrix unit."""
+    return describe()["isa"].get("in use") == "amx"
+
+
 def describe() -> dict[str, Any]:
     """Facts about the backend for `show_config`; a backend without C code has fewer."""
     facts: dict[str, Any] = {"backend": name, "reason": reason, "build": {}, "isa": {}}

@@ -332,6 +332,35 @@ def winograd(axes: Sequence[Axis], channels: int, dtype: str) -> str:
     return ""
 
 
+LEAST_BF16X3_CHANNELS = 16  # these, too, as in src_c/choose/algorithm.c
+MOST_BF16X3_TAPS = 256
+MOST_BF16X3_TERMS = 2**16
+BF16X3_OUTPUTS = 128
+BF16X3_BYTES = 2**22
+
+
+def bf16x3(axes: Sequence[Axis], channels: int, dtype: str) -> str:
+    """Why float32 in three parts of bfloat16 cannot serve, to follow "which"; nothing if it can."""
+    if dtype not in ("float16", "float32"):
+        return f"computes float16 and float32, but the result would be {dtype}"
+    if channels < LEAST_BF16X3_CHANNELS:
+        return f"needs {LEAST_BF16X3_CHANNELS} channels of a group or more, but has {channels}"
+    taps = math.prod(axis.kernel for axis in axes)
+    if taps > MOST_BF16X3_TAPS or channels > MOST_BF16X3_TERMS // taps:
+        return (
+            f"sums at most {MOST_BF16X3_TAPS} taps, and {MOST_BF16X3_TERMS} taps times channels, "
+            f"but these are {taps} and {taps * channels}"
+        )
+    lines = 1
+    for i, axis in enumerate(axes, 1):
+        outputs = min(_shape.output_size(axis), BF16X3_OUTPUTS) if i == len(axes) else 1
+        phases = min(axis.kernel, axis.stride // math.gcd(axis.stride, axis.dilation))
+        lines *= (outputs + (axis.kernel - 1) * axis.dilation // axis.stride) * phases
+    if lines + 2 * 64 > BF16X3_BYTES // (-(-channels // 32) * 192):
+        return f"keeps {BF16X3_BYTES} bytes of inputs at most, which a row of outputs exceeds here"
+    return ""
+
+
 def columns(function: str, name: str, shape: Shape, kernel: Shape, windows: Shape) -> None:
     """Refuse what is not (n, c * K, L) or (c * K, L), for K taps and L windows."""
     taps, count = math.prod(kernel), math.prod(windows)

@@ -14,7 +14,7 @@ import numpy as np
 from cconv import _activations, _arguments, _arrays, _cache, _check, _dtypes, _threads
 from cconv._activations import Activation, Resolved
 from cconv._arguments import Array, ConvArguments, Geometry, TransposeArguments
-from cconv._backend import Plan, backend
+from cconv._backend import Plan, backend, matrix_unit
 
 Where: TypeAlias = ConvArguments | TransposeArguments
 Operands: TypeAlias = tuple[Any, Any, Any, Any, Any]  # input, weight, bias, residual, out
@@ -113,7 +113,7 @@ def check(
     act = _activations.resolve(function, activation, dtype)
     products = None
     if not transposed:
-        products = _arguments.Products(geometry.axes, w.shape[1], dtype.name)
+        products = _arguments.Products(geometry.axes, w.shape[1], dtype.name, matrix_unit())
     chosen = _arguments.algorithm(function, algorithm, products)
     value = 0.0
     if not isinstance(where, TransposeArguments):

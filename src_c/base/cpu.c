@@ -22,6 +22,8 @@ typedef struct cc_feature {
   bool present;
 } cc_feature;
 
+bool cconv_cpu_has_any(void) { return true; }
+
 #if defined(CC_X86)
 
 bool cconv_cpu_has_avx2(void) { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }

@@ -23,7 +23,7 @@ enum {
   LEAST_TILES = 16,         /* along an axis: these fill vectors, and pieces look far beyond few */
   LONG_TAPS = 512,          /* of a row that is folded in longer ones */
   MOST_OUTPUTS = 1 << 30,   /* that the model of bf16x3 tells apart */
-  LEAST_PRODUCTS = 1 << 19, /* of an image and group: of fewer, what comes before and after takes as long */
+  LEAST_PRODUCTS = 5 << 20, /* of an image and group: of fewer, what comes before and after takes as long */
   MOST_SPLIT_TAPS = 256,    /* of a kernel whose values are split in parts: 32 channels of them are made at once; */
   MOST_SPLIT_TERMS = 1 << 16,
   SPLIT_POSITIONS = 128, /* outputs of a row, of which at least those have to fit */
@@ -203,9 +203,8 @@ static int64_t bf16x3_time(const cc_conv_shape *shape, int64_t outputs) {
   int64_t inputs = outputs; /* that each output has: as many as strides, or as taps */
   for (int a = 0; a < CCONV_MAX_SPATIAL; a++)
     inputs *= cc_min(shape->axis[a].stride, shape->axis[a].kernel);
-  /* One vector alone waits for its sums. */
-  const int64_t products = places * shape->taps * (turns ? 12 : 10) / 32 * (vectors == 1 ? 3 : 2) / 2;
-  return products * whole / ic + inputs * (turns ? 24 : 14) / 16 * whole / (ic * vectors) +
+  const int64_t products = places * shape->taps * (turns ? 12 : 10) / 32;
+  return products * whole / ic + inputs * (turns ? 24 : 20) / 16 * whole / (ic * vectors) +
          outputs * (turns ? 14 : 10) / ic + shape->taps * (turns ? 6 : 4);
 }
 
@@ -226,7 +225,7 @@ bool cconv_choose_bf16x3(int32_t asked, int32_t dtype, const cc_conv_shape *shap
   if (!way)
     return true;
   /* Winograd's time is for a channel and a tap that is not transformed. */
-  int64_t least = time * taps_of(shape, way) / shape->taps;
+  int64_t least = time * taps_of(shape, way) / shape->taps * 17 / 16;
   return !fastest_kind(dtype, shape, way, &least);
 }
 

@@ -26,7 +26,7 @@ const char *cconv_isa_name(int index) { return index >= 0 && index < ISA_COUNT ?
 
 typedef struct candidate {
   const cc_isa *isa;
-  bool present;
+  bool (*present)(void); /* asked only where it may be taken: one asks the system for more than a fact */
 } candidate;
 
 /* The best instruction set not above `cap` in the list; NULL when cap is the name of none. */
@@ -39,7 +39,7 @@ static const cc_isa *select_isa(const char *cap) {
   bool allowed = !cap || !*cap;
   for (int i = 0; i < ISA_COUNT; i++) {
     allowed = allowed || strcmp(cap, names[i]) == 0;
-    if (allowed && candidates[i].present)
+    if (allowed && candidates[i].present())
       return candidates[i].isa;
   }
   return NULL;

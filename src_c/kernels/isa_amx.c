@@ -38,10 +38,10 @@ extern const cc_kernels cconv_f32_kernels__avx512, cconv_f64_kernels__avx512, cc
 
 static const cc_matrix_kernels cconv_f32_matrix_kernels__amx = {.split = cconv_f32_split__amx,
                                                                 .squares = cconv_f32_squares__amx,
-                                                                .begin = begin_tiles,
-                                                                .end = end_tiles,
-                                                                .lines = lines_of_all,
-                                                                .planes = planes_of_all};
+                                                                .begin = cconv_f32_matrix_begin__amx,
+                                                                .end = cconv_f32_matrix_end__amx,
+                                                                .lines = cconv_f32_matrix_lines__amx,
+                                                                .planes = cconv_f32_matrix_planes__amx};
 
 extern const cc_isa cconv_isa__amx; /* dispatch.c declares it again, from isa_list.inc */
 const cc_isa cconv_isa__amx = {

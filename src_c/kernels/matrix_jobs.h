@@ -11,6 +11,7 @@
 #ifndef CC_MATRIX_JOBS_H
 #define CC_MATRIX_JOBS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum {
@@ -19,8 +20,9 @@ enum {
   CC_SQUARE_LANES = 16,
   CC_SQUARE_BYTES = 1024,
   CC_PARTS = 3,
-  CC_MATRIX_POSITIONS = 32, /* that products take at a time; the last of them may be beyond the last position */
-  CC_MATRIX_LANES = 32      /* output channels likewise: two squares of weights */
+  CC_MATRIX_POSITIONS =
+      64,              /* that products take at a time, or half of them: the last may be beyond the last position */
+  CC_MATRIX_LANES = 32 /* output channels likewise: two squares of weights */
 };
 
 /* line i of y = that part of pairs (low[i step + l], high[i step + l]), l < 16      i < n
@@ -49,11 +51,11 @@ typedef struct cc_squares_job {
   uint32_t greatest; /* as in cc_split_job */
 } cc_squares_job;
 
-/* sums[p][l] = sum over steps s and channels c of w[s][c][l] x[off[s] + p][c]      p < positions, l < lanes
+/* sums[p][l] (+)= sum over steps s and channels c of w[s][c][l] x[off[s] + p][c]      p < positions, l < lanes
  *
  *   x     squares of positions, off in lines, parts x_part bytes apart
  *   w     [s][part][lanes / 16] squares; lanes are 16 or 32
- *   sums  rows of `pitch` elements, for whole CC_MATRIX_POSITIONS
+ *   sums  rows of `pitch` elements, for whole CC_MATRIX_POSITIONS; added to unless `fresh`
  *
  * For `lines` a line of x is a position and one of w the channels (c, c + 16) of 16 lanes. For `planes` it is the other
  * way round: a line of w is a lane, one of x the channels (c, c + 16) of 16 positions, and sums are [l][p].
@@ -69,6 +71,7 @@ typedef struct cc_matrix_job {
   int64_t lanes;
   float *sums;
   int64_t pitch;
+  bool fresh;
 } cc_matrix_job;
 
 typedef struct cc_matrix_kernels {

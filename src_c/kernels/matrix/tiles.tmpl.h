@@ -11,7 +11,7 @@ typedef struct tile_config {
 /* The intrinsics do not say which memory they read. */
 CC_ALWAYS_INLINE void settle_memory(void) { __asm__ volatile("" ::: "memory"); }
 
-static void begin_tiles(void) {
+static void cconv_f32_matrix_begin__amx(void) {
   tile_config config = {.palette = 1};
   for (int i = 0; i < 8; i++) {
     config.row_bytes[i] = CC_LINE_BYTES;
@@ -22,7 +22,7 @@ static void begin_tiles(void) {
 }
 
 /* Tiles that are in use take the system time to keep, and some processors power. */
-static void end_tiles(void) { _tile_release(); }
+static void cconv_f32_matrix_end__amx(void) { _tile_release(); }
 
 /* A square of one part of x. */
 CC_ALWAYS_INLINE const char *lines_of(const cc_matrix_job *job, const char *x, int part, int square) {
