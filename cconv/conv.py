@@ -88,15 +88,16 @@ def conv2d(
         Added before the activation: ``act(convolution + bias + residual)``.
     out : ndarray, of the shape and dtype of the result, optional
         Written and returned.  It may have any strides, and may overlap the other arrays.
-    algorithm : {'auto', 'direct', 'winograd'}
+    algorithm : {'auto', 'direct', 'winograd', 'bf16x3'}
         'direct' sums the products as the formula has them.  'winograd' needs fewer multiplications,
         for floats.  It transforms the last two axes where the kernel is 3 by 3 or 5 by 5 along
         them; else the last where it is 3 or 5 along it; else the one before, where it is 3 or 5
         along that and 1 along the last.  Their stride is 1, their dilation any.  Of the other
         axes one may have any kernel, stride and dilation; the rest has a kernel and stride of 1.
-        Elsewhere it is refused.  'auto' takes it where it is faster, also for large kernels of one
-        channel a group, which shapes and parameters alone decide: never threads, batch or memory
-        order.  It looks at values in one case: a float kernel with one channel in and out, of 25
+        Elsewhere it is refused.  'bf16x3' computes in float32 on the matrix unit of CPUs that have
+        AMX, from 16 channels a group on, and is refused elsewhere.  'auto' takes the fastest, also
+        Winograd's for large kernels of one channel a group, which shapes and parameters alone
+        decide: never threads, batch or memory order.  It looks at values in one case: a float kernel with one channel in and out, of 25
         taps to 48 by 48, that is a column times a row but for roundings is summed along one axis
         and then the other.  The environment variable CCONV_ALGORITHM says what 'auto' is.
     threads : int, optional
@@ -131,7 +132,7 @@ def conv2d(
     By 'direct' the core computes an element as one chain of multiply-adds, fused but on generic
     vectors, over K = c / groups * kh * kw products in the order (c, kh, kw).  Before the activation
     its error is at most ``(K + 2) * u * sum(|weight| * |input|)``, u being half an ulp of 1.  By
-    either algorithm its bits depend neither on `threads`, nor on what else is in the batch, nor on
+    any algorithm its bits depend neither on `threads`, nor on what else is in the batch, nor on
     strides in memory.
 
     By Winograd's algorithm the error is at most ``G * eps * sum over c of max|input_c| *
@@ -146,12 +147,17 @@ def conv2d(
     at, the kernel's size rounded up to a multiple of 4, or along a signal what is within 256
     elements of those that an output looks at.
 
-    Dtypes are float16, float32, float64, bool, and integers of 8 to 64 bits.  With a float among
-    input, weight and bias the result follows `numpy.result_type`; float16 is computed in float32
-    and rounded once.  Sums of integers are exact: in int32 if input and weight have 8 bits, where a
-    sum that their dtypes might let overflow is refused, else modulo 2**64, in uint64 if
-    `numpy.result_type` says so and in int64 otherwise.  Operands are converted while they are read,
-    not copied, but for those in the other byte order.
+    By 'bf16x3' [1]_ a float32 is the sum of three bfloat16, and six of the nine products of such
+    parts, each exact, are summed.  The error is at most ``(K + 24) * u * sum(|weight| * |input|) +
+    K * 1e-37``, and in practice less than that of 'direct'.  Integers are exact where ``sum(|weight|
+    * |input|)`` is below ``0.99 * 2**24``.  An image in which a value is not finite or beyond 1e15,
+    or whose greatest product with a weight is below 1e-24, is computed by 'direct', and so are all
+    where a weight is so.
+
+    References
+    ----------
+    .. [1] G. Henry, P. T. P. Tang and A. Heinecke, "Leveraging the bfloat16 Artificial Intelligence
+           Datatype For Higher-Precision Computations", IEEE ARITH 2019.
 
     Examples
     --------

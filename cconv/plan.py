@@ -63,7 +63,7 @@ class ConvPlan:
     dtype : numpy.dtype
         Of the result.
     algorithm : str
-        What was chosen: 'direct', 'depthwise' (direct, channel by channel), 'winograd' or
+        What was chosen: 'direct', 'depthwise' (direct, channel by channel), 'winograd', 'bf16x3' or
         'separable' (a pass along each axis); 'reference' without the C core.
     flops : int
         Twice the multiply-adds of a call, taps on the padding counted.

@@ -139,14 +139,19 @@ typedef enum cconv_padding_mode {
  * WINOGRAD needs fewer multiplications, for FLOAT32 and FLOAT64. It transforms the last two axes where both have 3 taps
  * or both have 5, else the last where it has 3 or 5, else the one before where it has and the last has one; they have
  * strides of 1, and any dilation. Of the other axes one may have any taps, stride and dilation, the rest has one tap and
- * stride 1. Its error is larger, and integers are not exact. AUTO computes large kernels of one channel a group likewise,
+ * stride 1. Its error is larger, and integers are not exact. BF16X3 computes in FLOAT32, from 16 channels a group on, where
+ * the CPU has a matrix unit for bfloat16 (cconv_isa() is "amx"): a value is the sum of three bfloat16, and six of the nine
+ * products of such parts are summed by the unit: to within (K + 24) u sum |weight| |input| + K 1e-37, and exactly where
+ * values are integers and sum |weight| |input| is below 0.99 * 2^24. DIRECT computes images, as a whole, in which a value
+ * is not finite or beyond 1e15, or whose greatest product with a weight is below 1e-24, and all where a weight is so.
+ * AUTO computes large kernels of one channel a group likewise,
  * piece by piece; and such kernels of one channel that are a column times a row but for roundings, which only their
  * values say, by a pass along each axis. */
 typedef enum cconv_algorithm {
   CCONV_ALGORITHM_AUTO = 0, /* what is fastest, by shapes and parameters alone but for a column times a row */
   CCONV_ALGORITHM_DIRECT,
   CCONV_ALGORITHM_WINOGRAD, /* UNSUPPORTED where it cannot serve, */
-  CCONV_ALGORITHM_BF16X3    /* and so is this */
+  CCONV_ALGORITHM_BF16X3    /* and this, too */
 } cconv_algorithm;
 
 /* What a window of a pooling or a filter becomes. */
@@ -276,8 +281,8 @@ typedef struct cconv_error {
  * dtype of the arithmetic, and residual, of the output's shape and dtype, may be NULL. Integers have the
  * activations RELU and CLIP; of a padding value or a limit they take the whole part, or the dtype's own
  * limit for what lies beyond.
- * Every sum is one chain of multiply-adds in the order channel, then tap, first tap first, fused where
- * the instruction set can (not on generic): bitwise the same for any number of threads, any batch and
+ * By CCONV_ALGORITHM_DIRECT every sum is one chain of multiply-adds in the order channel, then tap, first tap first, fused
+ * where the instruction set can (not on generic). By any algorithm it is bitwise the same for any number of threads, any batch and
  * any strides. The bias must be contiguous, the output aligned and apart from the inputs; the workspace
  * may have any alignment, and its size depends on the number of threads. */
 cconv_status cconv_conv_workspace(const cconv_conv_params *params, const cconv_tensor *input,

@@ -22,9 +22,10 @@ enum {
   MOST_BYTES = 5 << 20,     /* of a block's lines: where those of few positions do not fit the cache */
   SHARED_BYTES = 3 << 20,   /* of weights for each thread that one phase makes for the next, */
   SHARED_WEIGHTS = 1 << 14, /* of which each thread would else make so many again: a region takes as long */
-  /* Exponents of float32: images and weights whose greatest lies between keep all digits, and no sum overflows. */
+  /* Exponents of float32: images and weights whose greatest lies between keep all digits, and 2^16 products, as many as
+   * there may be, do not overflow. */
   LEAST_EXPONENT = 127 - 90,
-  MOST_EXPONENT = 127 + 60,
+  MOST_EXPONENT = 127 + 50,
   LEAST_EXPONENTS = 2 * 127 - 80, /* of the greatest product, by far above what is flushed */
   MANTISSA_BITS = 23
 };
