@@ -229,6 +229,18 @@ bool cconv_choose_bf16x3(int32_t asked, int32_t dtype, const cc_conv_shape *shap
   return !fastest_kind(dtype, shape, way, &least);
 }
 
+bool cconv_choose_bf16x3_phases(int32_t dtype, const cc_conv_shape *shape, int64_t taps) {
+  const int64_t places = outputs_of(shape), vectors = cc_ceil_div(shape->oc, 16);
+  if (shape->oc < LEAST_CHANNELS || cconv_bf16x3_serves(dtype, true, shape, NULL) != CCONV_OK ||
+      taps > MOST_SPLIT_TAPS ||
+      places < LEAST_PRODUCTS / taps / cc_min(shape->ic * cc_min(shape->oc, MOST_TERMS), LEAST_PRODUCTS / taps))
+    return false;
+  /* As bf16x3_time(): products, inputs, and the weights that are split once they are laid out. */
+  const int64_t whole = cc_ceil_div(shape->ic, 32) * 32, positions = cc_ceil_div(places, 16) * 16;
+  const int64_t time = positions * taps * 12 / 32 * whole / shape->ic + places * 2 / vectors + 8 * taps;
+  return time < direct_time(places, taps);
+}
+
 int64_t cconv_pieces_fold(const cc_conv_shape *shape) {
   const cc_axis *axis = shape->axis;
   return axis[1].kernel > 1 || axis[1].in > 1 || axis[1].out > 1 ? 0 : axis[2].kernel < LONG_TAPS ? 16 : 32;

@@ -93,8 +93,7 @@ cconv_status cconv_conv_validate(const cconv_conv_params *params, const cconv_co
   *conv = (cc_conv){.dtype = dtype,
                     .element = cconv_element_size(dtype),
                     .padding_value = params->padding_value,
-                    /* Phases of a transposed convolution are summed directly. */
-                    .algorithm = transposed ? CCONV_ALGORITHM_DIRECT : params->algorithm,
+                    .algorithm = params->algorithm,
                     .activation = params->activation,
                     .activation_a = params->activation_a,
                     .activation_b = params->activation_b};

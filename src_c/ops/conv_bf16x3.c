@@ -145,7 +145,7 @@ static void pack_weights(const cc_conv *conv, const cc_conv_work *work, char *we
   memcpy(weights, &head, sizeof head);
 }
 
-static void raise_to(_Atomic uint32_t *greatest, uint32_t value) {
+void cconv_bf16x3_raise(_Atomic uint32_t *greatest, uint32_t value) {
   uint32_t old = atomic_load_explicit(greatest, memory_order_relaxed);
   while (old < value &&
          !atomic_compare_exchange_weak_explicit(greatest, &old, value, memory_order_relaxed, memory_order_relaxed))
@@ -166,7 +166,7 @@ static void make_unit(void *arg, int64_t unit, bool first, int64_t part) {
   cconv_bf16x3_make_weights(
       d->conv, d, g, b, 0, d->slices, d->workspace + d->threads_at + part * d->thread_bytes + d->halo_at,
       d->workspace + d->shared_at + cc_bf16x3_before(d->steps, d->conv->shape.oc, g, b), &greatest);
-  raise_to(greatest_of(d, d->conv->shape.n), greatest);
+  cconv_bf16x3_raise(greatest_of(d, d->conv->shape.n), greatest);
 }
 
 /* Sums of a block of channels at a block of outputs, and their way to the output. */
@@ -213,7 +213,7 @@ static void run_unit(void *arg, int64_t unit, bool first_unit, int64_t part) {
   const int64_t n = image / shape->groups, g = image % shape->groups;
   const cc_block block = cconv_block_of(&d->blocks, shape->axis, place % d->blocks_an_image);
   if (first_unit || run == 0) /* else the unit before left this block's in the scratch */
-    raise_to(greatest_of(d, n), cconv_bf16x3_pack(d, n, g, &block, scratch));
+    cconv_bf16x3_raise(greatest_of(d, n), cconv_bf16x3_pack(d, n, g, &block, scratch));
   const int64_t positions = cconv_block_positions(&d->blocks.halo, &block);
   const int64_t last = cc_part(d->lane_blocks, run + 1, d->runs);
   uint32_t greatest = 0;
@@ -225,11 +225,10 @@ static void run_unit(void *arg, int64_t unit, bool first_unit, int64_t part) {
                            .rows = cc_min(CC_MATRIX_LANES, shape->oc - channel)};
     sum_block(d, &to, g, b, positions, scratch, &greatest);
   }
-  raise_to(greatest_of(d, shape->n), greatest);
+  cconv_bf16x3_raise(greatest_of(d, shape->n), greatest);
 }
 
-/* Is nothing flushed that counts, and all finite? */
-static bool is_ordinary(uint32_t image, uint32_t weights) {
+bool cconv_bf16x3_is_ordinary(uint32_t image, uint32_t weights) {
   const uint32_t x = image >> MANTISSA_BITS, w = weights >> MANTISSA_BITS;
   if (x > MOST_EXPONENT || w > MOST_EXPONENT)
     return false;
@@ -274,7 +273,7 @@ static cconv_status run(const cc_conv *conv, const cc_conv_work *work, cc_run *r
   status = status ? status : cconv_parallel(run, run_unit, &d, d.units, d.parts);
   const uint32_t weights = atomic_load(greatest_of(&d, images));
   for (int64_t n = 0; n < images && !status; n++)
-    if (!is_ordinary(atomic_load(greatest_of(&d, n)), weights))
+    if (!cconv_bf16x3_is_ordinary(atomic_load(greatest_of(&d, n)), weights))
       status = run_directly(&d, n, work->threads, run);
   return status;
 }

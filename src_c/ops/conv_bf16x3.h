@@ -75,6 +75,16 @@ static inline bool cc_has_pixels(const cc_view *view, int64_t element) {
 void cconv_bf16x3_make_weights(const cc_conv *conv, const cc_bf16x3 *d, int64_t g, int64_t lane_block, int64_t from,
                                int64_t end, char *rows, char *weights, uint32_t *greatest);
 
+/* Raise the greatest magnitude of an image or of the weights, as the bits of a float32. */
+void cconv_bf16x3_raise(_Atomic uint32_t *greatest, uint32_t value);
+
+/* Is nothing flushed that counts, and all finite? */
+bool cconv_bf16x3_is_ordinary(uint32_t image, uint32_t weights);
+
+/* The lines of so many channels at `n` positions, from planes `stride` bytes apart, which are turned first. */
+void cconv_bf16x3_turn(const cc_conv *conv, const char *rows, int64_t stride, int64_t channels, int64_t n, char *turned,
+                       cc_split_job *job);
+
 /* Lines or planes of a block of image n and group g; their greatest magnitude. */
 uint32_t cconv_bf16x3_pack(const cc_bf16x3 *d, int64_t n, int64_t g, const cc_block *block, char *scratch);
 

@@ -82,24 +82,22 @@ void cconv_bf16x3_make_weights(const cc_conv *conv, const cc_bf16x3 *d, int64_t 
   *greatest = job.greatest;
 }
 
-/* The lines of one slice: `n` positions of planes of channels, `stride` bytes apart, are turned first. */
-static void turn_lines(const cc_bf16x3 *d, const char *rows, int64_t stride, int64_t channels, int64_t n, char *scratch,
+void cconv_bf16x3_turn(const cc_conv *conv, const char *rows, int64_t stride, int64_t channels, int64_t n, char *turned,
                        cc_split_job *job) {
-  float *turned = (float *)(void *)(scratch + d->turned_at);
   char *lines = job->y;
-  job->low = turned;
-  job->high = turned + CC_SQUARE_LANES;
+  job->low = (const float *)(const void *)turned;
+  job->high = job->low + CC_SQUARE_LANES;
   job->step = CC_LINE_CHANNELS;
   for (int64_t p = 0; p < n; p += CC_TURN) {
     job->n = cc_min(CC_TURN, n - p);
-    d->conv->kernels->transpose(&(cc_transpose_job){.source = rows + p * d->conv->element,
-                                                    .stride = stride,
-                                                    .rows = channels,
-                                                    .n = job->n,
-                                                    .target = turned,
-                                                    .ldt = CC_LINE_CHANNELS});
+    conv->kernels->transpose(&(cc_transpose_job){.source = rows + p * conv->element,
+                                                 .stride = stride,
+                                                 .rows = channels,
+                                                 .n = job->n,
+                                                 .target = turned,
+                                                 .ldt = CC_LINE_CHANNELS});
     job->y = lines + p * CC_LINE_BYTES;
-    d->matrix->split(job);
+    conv->matrix->split(job);
   }
 }
 
@@ -145,7 +143,7 @@ uint32_t cconv_bf16x3_pack(const cc_bf16x3 *d, int64_t n, int64_t g, const cc_bl
       job.n = positions;
       d->matrix->split(&job);
     } else {
-      turn_lines(d, rows, stride, chunk.channels, packed, scratch, &job);
+      cconv_bf16x3_turn(conv, rows, stride, chunk.channels, packed, scratch + d->turned_at, &job);
     }
   }
   return job.greatest;

@@ -4,6 +4,7 @@
 
 #include "base/checked.h"
 #include "base/layout.h"
+#include "ops/conv_bf16x3.h"
 
 enum {
   MOST_PHASES = 64,
@@ -44,11 +45,35 @@ static bool has_pixels(const cc_conv *conv) {
   return conv->output.stride[CC_CHANNEL] == conv->element && conv->output.dtype == conv->dtype;
 }
 
+/* Image n alone, directly. */
+static cc_conv directly(const cc_conv *conv, int64_t n) {
+  cc_conv one = *conv;
+  one.shape.n = 1;
+  one.algorithm = CCONV_ALGORITHM_DIRECT;
+  if (n > 0) { /* a lone image's step may not fit */
+    one.input.data += n * one.input.stride[CC_BATCH];
+    one.output.data += n * one.output.stride[CC_BATCH];
+    one.residual.data += one.residual.data ? n * one.residual.stride[CC_BATCH] : 0;
+  }
+  return one;
+}
+
 static bool work_out(cc_phases *p, int64_t threads, bool lanes_are_channels) {
+  if (!lanes_are_channels)
+    p->matrix = NULL;
   p->lanes_are_channels = lanes_are_channels;
   if (!(lanes_are_channels ? cconv_phases_channels_prepare : cconv_phases_rows_prepare)(p, threads))
     return false;
   p->workspace = p->offsets_bytes + p->table_bytes + p->weights_bytes + p->parts * p->thread_bytes;
+  if (p->matrix) {
+    cc_phases direct;
+    const cc_conv conv = directly(p->conv, 0);
+    p->greatest_bytes = cc_lines((p->conv->shape.n + 1) * (int64_t)sizeof(uint32_t));
+    if (!cconv_phases_prepare(&conv, threads, p->kept ? p->kept - CC_ALIGNMENT : NULL, &direct))
+      return false;
+    p->workspace = p->greatest_bytes + cc_max(p->workspace, direct.workspace);
+    p->threads = threads;
+  }
   return true;
 }
 
@@ -59,11 +84,14 @@ bool cconv_phases_prepare(const cc_conv *conv, int64_t threads, const char *kept
   int64_t offsets = conv->shape.ic;
   for (int a = 0; a < CCONV_MAX_SPATIAL; a++)
     offsets *= p->window[a].taps + (p->window[a].fuller < p->window[a].stride ? p->window[a].taps - 1 : 0);
+  p->matrix = cconv_phases_matrix_pays(p) ? conv->matrix : NULL;
+  if (p->matrix)
+    offsets = p->taps * cc_ceil_div(conv->shape.ic, CC_LINE_CHANNELS);
   p->offsets_bytes = cc_lines(offsets * (int64_t)sizeof(int32_t));
   p->table_bytes = cc_lines(p->taps * (int64_t)sizeof(cc_tap_place));
+  const bool channels = p->matrix || has_pixels(conv) || has_few_places(p);
   if (kept)
     return work_out(p, threads, *(const int64_t *)(const void *)kept);
-  const bool channels = has_pixels(conv) || has_few_places(p);
   return work_out(p, threads, channels) || work_out(p, threads, !channels);
 }
 
@@ -176,23 +204,45 @@ void cconv_phases_keep(const cc_phases *p, char *kept) {
       cconv_phases_spread(p, table, g, 0, shape->ic, t * p->width, cc_min(p->width, shape->oc - t * p->width), at);
 }
 
+/* Directly those images that the matrix unit cannot compute. */
+static cconv_status run_strange(const cc_phases *p, cc_run *run, char *workspace) {
+  cconv_status status = CCONV_OK;
+  const int64_t images = p->conv->shape.n;
+  const uint32_t weights = atomic_load(cc_phases_greatest(p, images));
+  for (int64_t n = 0; n < images && !status; n++) {
+    if (cconv_bf16x3_is_ordinary(atomic_load(cc_phases_greatest(p, n)), weights))
+      continue;
+    cc_phases direct;
+    const cc_conv one = directly(p->conv, n);
+    cconv_phases_prepare(&one, p->threads, p->kept ? p->kept - CC_ALIGNMENT : NULL, &direct);
+    status = cconv_phases_run(&direct, run, workspace + p->greatest_bytes);
+  }
+  return status;
+}
+
 cconv_status cconv_phases_run(cc_phases *p, cc_run *run, char *workspace) {
-  cc_tap_place *table = (cc_tap_place *)(void *)(workspace + p->offsets_bytes);
-  p->memory = workspace;
-  write_offsets(p, (int32_t *)(void *)workspace);
+  cc_tap_place *table = (cc_tap_place *)(void *)(workspace + p->greatest_bytes + p->offsets_bytes);
+  p->memory = workspace + p->greatest_bytes;
+  if (p->matrix)
+    cconv_phases_matrix_offsets(p, (int32_t *)(void *)p->memory);
+  else
+    write_offsets(p, (int32_t *)(void *)p->memory);
+  for (int64_t n = 0; p->matrix && n <= p->conv->shape.n; n++)
+    atomic_init(cc_phases_greatest(p, n), 0);
   if (p->lanes_are_channels && !p->kept)
     cconv_phases_channels_table(p, p->piece, table);
   else if (!p->kept)
-    cconv_phases_rows_weights(p, table, workspace + p->offsets_bytes + p->table_bytes);
-  return cconv_parallel(run, p->lanes_are_channels ? cconv_phases_channels_unit : cconv_phases_rows_unit, p, p->units,
-                        p->parts);
+    cconv_phases_rows_weights(p, table, p->memory + p->offsets_bytes + p->table_bytes);
+  cconv_status status = cconv_parallel(run, p->lanes_are_channels ? cconv_phases_channels_unit : cconv_phases_rows_unit,
+                                       p, p->units, p->parts);
+  return status || !p->matrix ? status : run_strange(p, run, workspace);
 }
 
 void cconv_phases_describe(const cc_phases *p, cconv_plan_info *info) {
   cconv_operation_describe(&p->blocks, info);
   for (int a = 0; a < CCONV_MAX_SPATIAL; a++)
     info->block[a] = cc_min(info->block[a] * p->window[a].stride, p->window[a].out);
-  info->algorithm = "direct";
+  info->algorithm = p->matrix ? "bf16x3" : "direct";
   info->operations = cconv_phases_operations(p);
   info->threads = (int32_t)p->parts;
   info->phases = p->phases;

@@ -8,6 +8,9 @@
 #ifndef CC_CONV_PHASES_H
 #define CC_CONV_PHASES_H
 
+#include <stdatomic.h>
+
+#include "base/layout.h"
 #include "ops/conv_driver.h"
 #include "shape/transpose_shape.h"
 
@@ -24,6 +27,12 @@ typedef struct cc_phases {
   int64_t width, panels;   /* channels of a panel of weights, panels of a group; or runs of `rows` channels */
   int64_t piece;           /* input channels whose weights are laid out at a time */
   int64_t units, parts;
+  const cc_matrix_kernels *matrix; /* products, of lanes of channels; NULL for those of vectors */
+  int64_t slices, plane;           /* with it: 32 channels each; lines of a part of them */
+  int64_t threads;                 /* it was worked out for */
+  int64_t greatest_bytes;          /* of magnitudes, before all else: of images, and behind them of the weights */
+  int64_t squares_at, turned_at, halo_at;
+  int64_t slab_places;                                          /* of lanes of channels: from phase to phase */
   int64_t slack;                                                /* elements behind the halo that tiles of places read */
   int64_t offsets_bytes, table_bytes, weights_bytes;            /* for all threads, in this order, ... */
   int64_t panel_at, slab_at, across_at, along_at, thread_bytes; /* ... then for each, the halo first */
@@ -55,6 +64,23 @@ void cconv_phase_of(const cc_phases *p, int64_t index, cc_phase *phase);
 int64_t cconv_phase_of_tap(const cc_phases *p, int64_t tap, cc_phase *phase); /* returns its number in the phase */
 void cconv_phases_spread(const cc_phases *p, const cc_tap_place *table, int64_t g, int64_t c, int64_t channels,
                          int64_t m, int64_t rows, char *target);
+
+/* The greatest magnitude of an image, or behind the last of the weights. */
+static inline _Atomic uint32_t *cc_phases_greatest(const cc_phases *p, int64_t n) {
+  return (_Atomic uint32_t *)(void *)(p->memory - p->greatest_bytes) + n;
+}
+
+/* Is the pass faster on a matrix unit? By shapes alone. */
+bool cconv_phases_matrix_pays(const cc_phases *p);
+/* What a thread's scratch has before the panel, in bytes: lines, squares of a piece of a panel, and what they take. */
+int64_t cconv_phases_matrix_lay_out(cc_phases *p);
+void cconv_phases_matrix_offsets(const cc_phases *p, int32_t *offsets);
+void cconv_phases_matrix_pack(const cc_phases *p, int64_t n, int64_t g, const cc_block *block, char *scratch);
+/* The squares of one phase and a piece of `channels` channels, from its panel. */
+void cconv_phases_matrix_weights(const cc_phases *p, const cc_phase *phase, const char *panel, int64_t channels,
+                                 int64_t lanes, char *scratch);
+/* Add such a piece, which begins with channel c, to the sums of all phases. */
+void cconv_phases_matrix_sum(const cc_phases *p, int64_t positions, int64_t c, int64_t channels, char *scratch);
 
 bool cconv_phases_channels_prepare(cc_phases *p, int64_t threads);
 void cconv_phases_channels_table(const cc_phases *p, int64_t channels, cc_tap_place *table);

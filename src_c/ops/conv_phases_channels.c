@@ -10,14 +10,15 @@
 #include "ops/conv_phases.h"
 
 enum {
-  BLOCK_PLACES = 64,     /* worth having in a block: weights are laid out anew for each */
-  FEW_PLACES = 256,      /* less are hardly cut into blocks */
-  MOST_LINE = 1 << 9,    /* places that the choice of tiles tells apart */
-  PIECE_BYTES = 1 << 17, /* of weights, between layout and use */
-  STORE_PLACES = 64,     /* turned at a time */
-  BUDGETS = 4,           /* of scratch: a block lays out all weights anew, and reads its inputs once a panel, ... */
-  MOST_BYTES = 8000000,  /* ... but no more than this, unless one is more */
-  UNITS_A_THREAD = 2     /* so that dealing them out leaves no thread idle for long; each lays out its weights anew */
+  BLOCK_PLACES = 64,       /* worth having in a block: weights are laid out anew for each */
+  FEW_PLACES = 256,        /* less are hardly cut into blocks */
+  MOST_LINE = 1 << 9,      /* places that the choice of tiles tells apart */
+  PIECE_BYTES = 1 << 17,   /* of weights, between layout and use */
+  STORE_PLACES = 64,       /* turned at a time */
+  BUDGETS = 4,             /* of scratch: a block lays out all weights anew, and reads its inputs once a panel, ... */
+  MOST_BYTES = 8000000,    /* ... but no more than this, unless one is more */
+  MATRIX_BYTES = 24 << 20, /* of scratch where lines of a row and sums of few places take more */
+  UNITS_A_THREAD = 2       /* so that dealing them out leaves no thread idle for long; each lays out its weights anew */
 };
 
 /* Places that follow each other in the halo, where windows are single inputs. */
@@ -55,6 +56,8 @@ bool cconv_phases_channels_prepare(cc_phases *p, int64_t threads) {
     line = cc_min(line * cc_min(p->axis[a].out, MOST_LINE), MOST_LINE);
   choose_panels(p, line);
   p->piece = cc_min(shape->ic, cc_max(1, PIECE_BYTES / (p->taps * p->width * es)));
+  if (p->matrix) /* whole slices */
+    p->piece = cc_ceil_div(p->piece, CC_LINE_CHANNELS) * CC_LINE_CHANNELS;
   p->weights_bytes = 0;
 
   const double operations = cconv_phases_operations(p);
@@ -65,10 +68,10 @@ bool cconv_phases_channels_prepare(cc_phases *p, int64_t threads) {
   const int64_t place_bytes = p->phases * p->width * es, slack = vl * p->width * es;
   const int64_t fixed =
       p->offsets_bytes + p->table_bytes + cc_lines(p->piece * p->taps * p->width * es) + slack + 2 * across_bytes;
-  const cc_block_request request = {
+  cc_block_request request = {
       .axis = p->axis,
-      .channels = shape->ic,
-      .element = es,
+      .channels = p->matrix ? cc_ceil_div(shape->ic, CC_LINE_CHANNELS) * CC_LINE_CHANNELS : shape->ic,
+      .element = p->matrix ? CC_PARTS * 2 : es, /* bytes of a value in parts */
       .budget = cc_max(budget, cc_min(BUDGETS * budget, MOST_BYTES)) - fixed - 4 * CC_ALIGNMENT,
       .lanes = BLOCK_PLACES,
       .slab = place_bytes,
@@ -76,16 +79,22 @@ bool cconv_phases_channels_prepare(cc_phases *p, int64_t threads) {
       .blocks = threads == 1 ? 1 : cc_ceil_div(UNITS_A_THREAD * threads, images * p->panels),
   };
   cconv_choose_blocks(&request, &p->blocks);
+  if (p->matrix && p->blocks.chunks != 1) { /* never by the size of a cache: see cconv_choose_bf16x3_phases */
+    request.budget = MATRIX_BYTES;
+    cconv_choose_blocks(&request, &p->blocks);
+  }
   if (p->blocks.chunks != 1)
     return false;
+  if (p->matrix)
+    cconv_halo_of(p->axis, p->blocks.out, p->blocks.taps, CC_ALIGNMENT / es, &p->blocks.halo);
   p->blocks_an_image = p->blocks.count[0] * p->blocks.count[1] * p->blocks.count[2];
   p->units = images * p->blocks_an_image * p->panels;
   p->parts = cconv_operation_parts(threads, p->units, operations);
 
-  const int64_t places = p->blocks.out[0] * p->blocks.out[1] * p->blocks.out[2];
-  p->panel_at = cc_lines(p->blocks.halo.channel * shape->ic * es);
+  p->slab_places = p->blocks.out[0] * p->blocks.out[1] * p->blocks.out[2];
+  p->panel_at = p->matrix ? cconv_phases_matrix_lay_out(p) : cc_lines(p->blocks.halo.channel * shape->ic * es);
   p->slab_at = p->panel_at + panel_bytes;
-  p->across_at = p->slab_at + cc_lines(places * place_bytes + slack);
+  p->across_at = p->slab_at + cc_lines(p->slab_places * place_bytes + slack);
   p->along_at = p->across_at + across_bytes;
   p->thread_bytes = p->along_at + across_bytes + CC_ALIGNMENT; /* a store reads beyond the last */
   return true;
@@ -181,24 +190,33 @@ static void store_rows(const target *t, cc_conv_rows *rows, const int64_t o[3]) 
   cconv_conv_store(conv, rows);
 }
 
+/* Places of the slab from one row of the block to the next, and where row (d, h) begins. */
+static int64_t row_pitch(const cc_phases *p, const cc_block *block) {
+  return p->matrix ? p->blocks.halo.axis[2].pitch : block->size[2];
+}
+
+static int64_t row_place(const cc_phases *p, const cc_block *block, int64_t d, int64_t h) {
+  return (d * (p->matrix ? p->blocks.halo.axis[1].pitch : block->size[1]) + h) * row_pitch(p, block);
+}
+
 /* Store row (d, h) of the block where channels lie side by side: outputs of slice and row o, whose first column phase is
  * `phase`. */
 static void store_pixels(const target *t, const int64_t o[3], int64_t phase, int64_t d, int64_t h) {
   const cc_phases *p = t->p;
   const cc_conv *conv = p->conv;
   const cc_block *block = t->block;
-  const int64_t es = conv->element, places = p->blocks.out[0] * p->blocks.out[1] * p->blocks.out[2];
+  const int64_t es = conv->element;
   for (int64_t j = 0; j < p->window[2].stride; j++) {
     int64_t from = block->from[2], end = from + block->size[2];
     cconv_transpose_clip(&p->window[2], j, &from, &end);
     const int64_t at[3] = {o[0], o[1], from * p->window[2].stride + j - p->window[2].skip};
-    const int64_t place = (d * block->size[1] + h) * block->size[2] + from - block->from[2], step = p->window[2].stride;
+    const int64_t place = row_place(p, block, d, h) + from - block->from[2], step = p->window[2].stride;
     if (from >= end)
       continue;
     const int64_t apart = end - from > 1 ? step : 0;
     store_rows(t,
                &(cc_conv_rows){.channels = true,
-                               .slab = t->scratch + p->slab_at + ((phase + j) * places + place) * p->width * es,
+                               .slab = t->scratch + p->slab_at + ((phase + j) * p->slab_places + place) * p->width * es,
                                .lds = p->width,
                                .rows = end - from,
                                .n = t->lanes,
@@ -214,11 +232,10 @@ static char *join_phases(const target *t, int64_t phase, int64_t place, int64_t 
   const cc_phases *p = t->p;
   const cc_kernels *kernels = p->conv->kernels;
   const int64_t es = p->conv->element, vl = kernels->vector_length, s = p->window[2].stride;
-  const int64_t places = p->blocks.out[0] * p->blocks.out[1] * p->blocks.out[2];
   char *across = t->scratch + p->across_at, *along = t->scratch + p->along_at;
   for (int64_t j = 0; j < s; j++) /* whole squares: there are lanes and slack for that */
     kernels->transpose(
-        &(cc_transpose_job){.source = t->scratch + p->slab_at + ((phase + j) * places + place) * p->width * es,
+        &(cc_transpose_job){.source = t->scratch + p->slab_at + ((phase + j) * p->slab_places + place) * p->width * es,
                             .stride = p->width * es,
                             .rows = cc_ceil_div(n, vl) * vl,
                             .n = cc_ceil_div(t->lanes, vl) * vl,
@@ -243,13 +260,14 @@ static void store_lines(const target *t, const int64_t j[2], int64_t d, int64_t 
   const cc_conv *conv = p->conv;
   const cc_block *block = t->block;
   const cc_transpose_window *columns = &p->window[2];
-  const int64_t line = block->size[2], phase = (j[0] * p->window[1].stride + j[1]) * columns->stride;
+  const int64_t line = block->size[2], pitch = row_pitch(p, block),
+                phase = (j[0] * p->window[1].stride + j[1]) * columns->stride;
   const bool pixels = conv->output.stride[CC_CHANNEL] == conv->element && conv->output.dtype == conv->dtype;
   for (int64_t w = 0, n; w < line && !(pixels && w > 0); w += n) {
     char *joined = NULL;
     n = cc_min(line - w, STORE_PLACES);
     if (!pixels)
-      joined = join_phases(t, phase, (d * block->size[1] + h) * line + w, rows > 1 ? rows * line : n);
+      joined = join_phases(t, phase, row_place(p, block, d, h) + w, (rows - 1) * pitch + n);
     for (int64_t r = 0; r < rows; r++) {
       int64_t o[3] = {cconv_transpose_output(&p->window[0], block->from[0] + d, j[0]),
                       cconv_transpose_output(&p->window[1], block->from[1] + h + r, j[1])};
@@ -262,7 +280,7 @@ static void store_lines(const target *t, const int64_t j[2], int64_t d, int64_t 
       const int64_t first = (block->from[2] + w) * columns->stride - columns->skip, from = cc_max(first, 0);
       o[2] = from;
       store_rows(t,
-                 &(cc_conv_rows){.slab = joined + (r * line * columns->stride + from - first) * conv->element,
+                 &(cc_conv_rows){.slab = joined + (r * pitch * columns->stride + from - first) * conv->element,
                                  .lds = STORE_PLACES * columns->stride,
                                  .rows = t->lanes,
                                  .n = cc_min(columns->out, first + n * columns->stride) - from,
@@ -272,6 +290,38 @@ static void store_lines(const target *t, const int64_t j[2], int64_t d, int64_t 
                  o);
     }
   }
+}
+
+/* What a block looks at of image n and group g. */
+static void pack(const cc_phases *p, int64_t n, int64_t g, const cc_block *block, char *scratch) {
+  const cc_conv *conv = p->conv;
+  const cc_chunk chunk = {.channels = conv->shape.ic,
+                          .taps = {p->axis[0].kernel, p->axis[1].kernel, p->axis[2].kernel}};
+  if (p->matrix)
+    cconv_phases_matrix_pack(p, n, g, block, scratch);
+  else
+    cconv_operation_pack(conv->kernels, &p->blocks, p->axis, &conv->input, n, g * conv->shape.ic, block, &chunk,
+                         conv->padding_value, scratch);
+}
+
+/* Add the terms of channels [c, c + channels) to the sums of all phases. Their weights are where the plan keeps the
+ * panel's, or else in the scratch. */
+static void sum_piece(const cc_phases *p, const cc_block *block, int64_t c, int64_t channels, int64_t lanes,
+                      const char *kept, char *scratch) {
+  const int64_t es = p->conv->element, ic = p->conv->shape.ic;
+  for (int64_t f = 0; f < p->phases; f++) {
+    cc_phase phase;
+    cconv_phase_of(p, f, &phase);
+    const char *panel = kept ? kept + (phase.before * ic + c * phase.terms) * p->width * es
+                             : scratch + p->panel_at + phase.before * p->piece * p->width * es;
+    if (p->matrix)
+      cconv_phases_matrix_weights(p, &phase, panel, channels, lanes, scratch);
+    else
+      sum_phase(p, &phase, block, c, channels, lanes, panel, scratch,
+                scratch + p->slab_at + f * p->slab_places * p->width * es);
+  }
+  if (p->matrix)
+    cconv_phases_matrix_sum(p, cconv_block_positions(&p->blocks.halo, block), c, channels, scratch);
 }
 
 /* One panel of channels at one block of places. */
@@ -285,11 +335,8 @@ void cconv_phases_channels_unit(void *arg, int64_t unit, bool first_unit, int64_
   const int64_t n = image / shape->groups, g = image % shape->groups;
   const cc_block block = cconv_block_of(&p->blocks, p->axis, place % p->blocks_an_image);
   const int64_t oc = t * p->width, lanes = cc_min(p->width, shape->oc - oc);
-  const int64_t places = p->blocks.out[0] * p->blocks.out[1] * p->blocks.out[2];
-  const cc_chunk chunk = {.channels = shape->ic, .taps = {p->axis[0].kernel, p->axis[1].kernel, p->axis[2].kernel}};
-  if (first_unit || t == 0) /* else the unit before left this block's halo in the scratch */
-    cconv_operation_pack(conv->kernels, &p->blocks, p->axis, &conv->input, n, g * shape->ic, &block, &chunk,
-                         conv->padding_value, scratch);
+  if (first_unit || t == 0) /* else the unit before left this block's in the scratch */
+    pack(p, n, g, &block, scratch);
   const char *kept =
       p->kept ? p->kept + p->table_bytes + (g * p->panels + t) * p->width * p->taps * shape->ic * es : NULL;
   for (int64_t c = 0, channels; c < shape->ic; c += channels) {
@@ -297,17 +344,10 @@ void cconv_phases_channels_unit(void *arg, int64_t unit, bool first_unit, int64_
     if (!kept)
       cconv_phases_spread(p, (const cc_tap_place *)(const void *)(p->memory + p->offsets_bytes), g, c, channels, oc,
                           lanes, scratch + p->panel_at);
-    for (int64_t f = 0; f < p->phases; f++) {
-      cc_phase phase;
-      cconv_phase_of(p, f, &phase);
-      const char *panel = kept ? kept + (phase.before * shape->ic + c * phase.terms) * p->width * es
-                               : scratch + p->panel_at + phase.before * p->piece * p->width * es;
-      sum_phase(p, &phase, &block, c, channels, lanes, panel, scratch,
-                scratch + p->slab_at + f * places * p->width * es);
-    }
+    sum_piece(p, &block, c, channels, lanes, kept, scratch);
   }
   const target to = {p, &block, n, g * shape->oc + oc, lanes, scratch};
-  const int64_t together = cc_max(1, STORE_PLACES / block.size[2]);
+  const int64_t together = cc_max(1, STORE_PLACES / row_pitch(p, &block));
   int64_t j[2];
   for (int64_t d = 0; d < block.size[0]; d++)
     for (int64_t h = 0; h < block.size[1]; h += together)

@@ -32,6 +32,7 @@ static cc_conv bias_of(const cc_conv *conv) {
   cc_conv whole = *conv;
   whole.shape.ic = whole.shape.reduction = 0;
   whole.shape.taps = 1;
+  whole.algorithm = CCONV_ALGORITHM_DIRECT;
   for (int a = 0; a < CCONV_MAX_SPATIAL; a++)
     whole.shape.axis[a] = (cc_axis){.kernel = 1, .stride = 1, .dilation = 1, .out = conv->shape.axis[a].out};
   return whole;
@@ -41,6 +42,7 @@ static cc_conv bias_of(const cc_conv *conv) {
  * no outputs. */
 static bool phase_of(const cc_conv *conv, int64_t index, cc_conv *part) {
   *part = *conv;
+  part->algorithm = CCONV_ALGORITHM_DIRECT;
   cc_conv_shape *shape = &part->shape;
   bool any = true;
   shape->taps = 1;
