@@ -15,11 +15,11 @@
 #include "choose/algorithm.h"
 
 enum {
-  LEAST_POSITIONS = 96, /* of a block, if there are so many: weights are read for each */
-  SUM_POSITIONS = 128,  /* whose sums are in the level 1 cache until they are stored */
-  SUM_SLACK = 16,       /* other sets, and a vector that a store may read */
-  WEIGHT_BYTES = 256 << 10,
-  MOST_BYTES = 5 << 20,     /* of a block's lines: where those of few positions do not fit the cache */
+  LEAST_POSITIONS = 96,     /* of a block, if there are so many: weights are read for each */
+  SUM_POSITIONS = 128,      /* whose sums are in the level 1 cache until they are stored */
+  SUM_SLACK = 16,           /* other sets, and a vector that a store may read */
+  WEIGHT_BYTES = 256 << 10, /* of a block of channels, made at once where nobody keeps them */
+  MOST_BYTES = 3584 << 10,  /* of a block's lines, where those of few positions do not fit the cache */
   SHARED_BYTES = 3 << 20,   /* of weights for each thread that one phase makes for the next, */
   SHARED_WEIGHTS = 1 << 14, /* of which each thread would else make so many again: a region takes as long */
   /* Exponents of float32: images and weights whose greatest lies between keep all digits, and 2^16 products, as many as
@@ -43,8 +43,9 @@ static bool reads_in_place(const cc_conv *conv) {
          (conv->input.stride[CC_WIDTH] == conv->element || conv->input.stride[CC_CHANNEL] == conv->element);
 }
 
-/* Cut outputs into blocks: their lines in the cache, with as many positions as that holds, and enough for the threads. */
-static void choose_blocks(const cc_conv *conv, int64_t wanted, cc_blocks *blocks) {
+/* Cut outputs into blocks: their lines in the cache, with as many positions as that holds, and enough for the threads.
+ * False where few do not fit. */
+static bool choose_blocks(const cc_conv *conv, int64_t wanted, cc_blocks *blocks) {
   const cc_conv_shape *shape = &conv->shape;
   cc_block_request request = {.axis = shape->axis,
                               .channels = cc_ceil_div(shape->ic, CC_LINE_CHANNELS) * CC_LINE_CHANNELS,
@@ -56,10 +57,11 @@ static void choose_blocks(const cc_conv *conv, int64_t wanted, cc_blocks *blocks
                               .slab_always = true,
                               .blocks = wanted};
   cconv_choose_blocks(&request, blocks);
-  if (blocks->chunks > 1) {
-    request.budget = MOST_BYTES;
-    cconv_choose_blocks(&request, blocks);
-  }
+  if (blocks->chunks == 1)
+    return true;
+  request.budget = MOST_BYTES;
+  cconv_choose_blocks(&request, blocks);
+  return false;
 }
 
 /* Outputs of an image and channel, up to more than there are weights for any. */
@@ -79,7 +81,7 @@ static void prepare(const cc_conv *conv, int64_t threads, cc_conv_work *work) {
   threads = cconv_operation_parts(threads, threads, operations);
   /* Threads share the channels of few places: each has all inputs then, where else it has all weights. */
   const bool few = outputs_of(shape) * 2 < shape->oc * shape->taps;
-  choose_blocks(conv, threads == 1 || few ? 1 : cc_ceil_div(threads, cc_max(1, images)), &d->blocks);
+  const bool near = choose_blocks(conv, threads == 1 || few ? 1 : cc_ceil_div(threads, cc_max(1, images)), &d->blocks);
   d->blocks.channels = cc_min(shape->ic, CC_LINE_CHANNELS);
   cconv_halo_of(shape->axis, d->blocks.out, d->blocks.taps, CC_ALIGNMENT / es, &d->blocks.halo);
   d->blocks_an_image = d->blocks.count[0] * d->blocks.count[1] * d->blocks.count[2];
@@ -88,8 +90,8 @@ static void prepare(const cc_conv *conv, int64_t threads, cc_conv_work *work) {
   d->units = places * d->runs;
   d->parts = cconv_operation_parts(threads, d->units, operations);
   const int64_t all_weights = cc_bf16x3_before(d->steps, shape->oc, shape->groups, 0);
-  d->shared = !conv->weight.kept && all_weights <= d->parts * SHARED_BYTES &&
-              (places / d->parts - 1) * shape->oc * shape->reduction >= SHARED_WEIGHTS;
+  d->shared = !conv->weight.kept && near && all_weights <= d->parts * SHARED_BYTES &&
+              cc_min(places / d->parts - 1, SHARED_WEIGHTS) * shape->oc * shape->reduction >= SHARED_WEIGHTS;
   const cc_halo *halo = &d->blocks.halo;
   d->planes = shape->taps == 1 && !cc_has_pixels(&conv->input, es);
   if (conv->weight.prepared)
@@ -120,9 +122,8 @@ static void prepare(const cc_conv *conv, int64_t threads, cc_conv_work *work) {
   at += cc_max(packed, conv->weight.kept ? 0 : cc_lines(weight_rows) + cc_lines(weight_copy));
   d->thread_bytes = at;
 
-  cc_conv one = *conv;
+  const cc_conv one = cconv_bf16x3_directly(conv, 0);
   cc_conv_work direct;
-  one.shape.n = 1;
   cconv_conv_direct.prepare(&one, asked, &direct);
   d->offsets_at = cc_lines((shape->n + 1) * (int64_t)sizeof(uint32_t));
   d->shared_at = d->offsets_at + cc_lines(cc_max(d->steps, shape->taps) * (int64_t)sizeof(int32_t));
@@ -235,18 +236,22 @@ bool cconv_bf16x3_is_ordinary(uint32_t image, uint32_t weights) {
   return image == 0 || weights == 0 || (x >= LEAST_EXPONENT && w >= LEAST_EXPONENT && x + w >= LEAST_EXPONENTS);
 }
 
-/* Compute image n by direct sums. */
-static cconv_status run_directly(const cc_bf16x3 *d, int64_t n, int64_t threads, cc_run *run) {
-  cc_conv one = *d->conv;
-  cc_conv_work work;
+cc_conv cconv_bf16x3_directly(const cc_conv *conv, int64_t n) {
+  cc_conv one = *conv;
   one.shape.n = 1;
   one.algorithm = CCONV_ALGORITHM_DIRECT;
   one.weight.prepared = NULL;
-  one.input.data += n * one.input.stride[CC_BATCH];
-  one.output.data += n * one.output.stride[CC_BATCH];
-  if (one.residual.data)
-    one.residual.data += n * one.residual.stride[CC_BATCH];
-  work.driver = &cconv_conv_direct;
+  if (n > 0) { /* a lone image's step may not fit */
+    one.input.data += n * one.input.stride[CC_BATCH];
+    one.output.data += n * one.output.stride[CC_BATCH];
+    one.residual.data += one.residual.data ? n * one.residual.stride[CC_BATCH] : 0;
+  }
+  return one;
+}
+
+static cconv_status run_directly(const cc_bf16x3 *d, int64_t n, int64_t threads, cc_run *run) {
+  const cc_conv one = cconv_bf16x3_directly(d->conv, n);
+  cc_conv_work work = {.driver = &cconv_conv_direct}; /* which may put a way of its own there */
   cconv_conv_direct.prepare(&one, threads, &work);
   return work.driver->run(&one, &work, run, d->workspace + d->offsets_at);
 }

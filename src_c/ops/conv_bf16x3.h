@@ -81,6 +81,9 @@ void cconv_bf16x3_raise(_Atomic uint32_t *greatest, uint32_t value);
 /* Is nothing flushed that counts, and all finite? */
 bool cconv_bf16x3_is_ordinary(uint32_t image, uint32_t weights);
 
+/* Image n alone, to be computed directly. */
+cc_conv cconv_bf16x3_directly(const cc_conv *conv, int64_t n);
+
 /* The lines of so many channels at `n` positions, from planes `stride` bytes apart, which are turned first. */
 void cconv_bf16x3_turn(const cc_conv *conv, const char *rows, int64_t stride, int64_t channels, int64_t n, char *turned,
                        cc_split_job *job);

@@ -45,19 +45,6 @@ static bool has_pixels(const cc_conv *conv) {
   return conv->output.stride[CC_CHANNEL] == conv->element && conv->output.dtype == conv->dtype;
 }
 
-/* Image n alone, directly. */
-static cc_conv directly(const cc_conv *conv, int64_t n) {
-  cc_conv one = *conv;
-  one.shape.n = 1;
-  one.algorithm = CCONV_ALGORITHM_DIRECT;
-  if (n > 0) { /* a lone image's step may not fit */
-    one.input.data += n * one.input.stride[CC_BATCH];
-    one.output.data += n * one.output.stride[CC_BATCH];
-    one.residual.data += one.residual.data ? n * one.residual.stride[CC_BATCH] : 0;
-  }
-  return one;
-}
-
 static bool work_out(cc_phases *p, int64_t threads, bool lanes_are_channels) {
   if (!lanes_are_channels)
     p->matrix = NULL;
@@ -67,7 +54,7 @@ static bool work_out(cc_phases *p, int64_t threads, bool lanes_are_channels) {
   p->workspace = p->offsets_bytes + p->table_bytes + p->weights_bytes + p->parts * p->thread_bytes;
   if (p->matrix) {
     cc_phases direct;
-    const cc_conv conv = directly(p->conv, 0);
+    const cc_conv conv = cconv_bf16x3_directly(p->conv, 0);
     p->greatest_bytes = cc_lines((p->conv->shape.n + 1) * (int64_t)sizeof(uint32_t));
     if (!cconv_phases_prepare(&conv, threads, p->kept ? p->kept - CC_ALIGNMENT : NULL, &direct))
       return false;
@@ -213,7 +200,7 @@ static cconv_status run_strange(const cc_phases *p, cc_run *run, char *workspace
     if (cconv_bf16x3_is_ordinary(atomic_load(cc_phases_greatest(p, n)), weights))
       continue;
     cc_phases direct;
-    const cc_conv one = directly(p->conv, n);
+    const cc_conv one = cconv_bf16x3_directly(p->conv, n);
     cconv_phases_prepare(&one, p->threads, p->kept ? p->kept - CC_ALIGNMENT : NULL, &direct);
     status = cconv_phases_run(&direct, run, workspace + p->greatest_bytes);
   }
