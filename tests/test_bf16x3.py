@@ -171,7 +171,7 @@ def draw_layer(random: Random) -> Layer:
 
 @pytest.mark.parametrize("draw", DRAWS)
 def test_sweep_is_within_the_gate(draw: Draw) -> None:
-    for layer in cases.sweep(f"bf16x3/{draw.__name__}", 60, draw_layer):  # type: ignore[type-var]
+    for layer in cases.sweep(f"bf16x3/{draw.__name__}", 60, draw_layer):
         with cases.naming(layer):
             x, w = layer.data(draw)
             y = layer.run(x, w, threads=1)
@@ -234,7 +234,7 @@ def test_what_follows_the_sum() -> None:
 
 def test_integers_are_exact() -> None:
     """Of as many digits as their sums leave, so that all parts have some."""
-    for layer in cases.sweep("bf16x3/integers", 60, draw_layer):  # type: ignore[type-var]
+    for layer in cases.sweep("bf16x3/integers", 60, draw_layer):
         with cases.naming(layer):
             rng = np.random.default_rng(layer.seed)
             x, w = layer.data(cases.integers)
