@@ -171,7 +171,7 @@ def draw_layer(random: Random) -> Layer:
 
 @pytest.mark.parametrize("draw", DRAWS)
 def test_sweep_is_within_the_gate(draw: Draw) -> None:
-    for layer in cases.sweep(f"bf16x3/{draw.__name__}", 60, draw_layer):
+    for layer in cases.sweep(f"bf16x3/{draw.__name__}", 150, draw_layer):
         with cases.naming(layer):
             x, w = layer.data(draw)
             y = layer.run(x, w, threads=1)
@@ -234,7 +234,7 @@ def test_what_follows_the_sum() -> None:
 
 def test_integers_are_exact() -> None:
     """Of as many digits as their sums leave, so that all parts have some."""
-    for layer in cases.sweep("bf16x3/integers", 60, draw_layer):
+    for layer in cases.sweep("bf16x3/integers", 150, draw_layer):
         with cases.naming(layer):
             rng = np.random.default_rng(layer.seed)
             x, w = layer.data(cases.integers)
@@ -277,11 +277,14 @@ def test_images_beyond_the_range_are_summed_directly(layer: Layer) -> None:
     rng = np.random.default_rng(6)
     x, w = layer.data()
     bias, y = cases.normals(rng, (len(w),), "f4"), layer.run(x, w)
-    after = {"residual": cases.normals(rng, y.shape, "f4"), "activation": "relu"}
+    after: dict[str, Any] = {
+        "residual": cases.normals(rng, y.shape, "f4"),
+        "activation": "relu",
+    }
     y = layer.run(x, w, bias, **after)
     direct = layer.run(x, w, bias, algorithm="direct", **after)
     assert not np.array_equal(y, direct)
-    at = tuple(rng.integers(size) for size in x.shape[1:])
+    at = tuple(int(rng.integers(size)) for size in x.shape[1:])
     for value in (np.nan, np.inf, -np.inf, 2.0**61, 1e38, 1e-30, 1e-36, 1e-40):
         given = x.copy()
         if np.isfinite(value) and value < 1:

@@ -193,7 +193,7 @@ NONE = """
 """
 
 
-def check_there_is_none(**environment: str) -> None:
+def check_there_is_none(**environment: Any) -> None:
     status, output, error = cases.run_python(NONE, **environment)
     assert status == 0, error
     lines = output.splitlines()
@@ -340,7 +340,7 @@ def test_the_widest_rows_are_right() -> None:
 @pytest.mark.parametrize("step", [2**31, 2**61])
 def test_dilations_beyond_all_indices_are_refused(step: int) -> None:
     x, w = np.ones((1, 16, 9), "f4"), np.ones((16, 16, 3), "f4")
-    far = {"dilation": step, "padding": step}
+    far: dict[str, Any] = {"dilation": step, "padding": step}
     with pytest.raises(ValueError, match=r"'bf16x3'.*row of outputs.*'auto'"):
         cconv.conv1d(x, w, algorithm="bf16x3", **far)
     assert_same_bits(cconv.conv1d(x, w, **far), np.full((1, 16, 9), 16, "f4"))
