@@ -43,6 +43,7 @@ LAYOUTS = [*OUT_LAYOUTS[1:], "broadcast", "unaligned", "readonly"]
 CANARY = 1234.0  # also in integers and in float16
 SHARE = max(1, int(os.environ.get("CCONV_TEST_SHARE", "1")))
 CORE: Any = _backend.backend if _backend.name == "c" else None
+MATRIX_UNIT = CORE is not None and CORE.isa() == "amx"  # which 'bf16x3' needs
 MAX_THREADS = 7
 
 

@@ -15,6 +15,7 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
+from cases import MATRIX_UNIT
 from toolchain import (
     CORE,
     ROOT,
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SANITIZERS = os.environ.get("CCONV_SANITIZE", "")
-ISAS = [""] if SANITIZE else ["avx512", "avx2", "generic"]
+ISAS = [""] if SANITIZE else [*["amx"] * MATRIX_UNIT, "avx512", "avx2", "generic"]
 SHARE = max(1, int(os.environ.get("CCONV_TEST_SHARE", "1")))
 SWEEP = 50_000
 SWEEPS = ["sweep_conv", "sweep_transpose", "sweep_pool", "sweep_unfold", "sweep_filter"]

@@ -3,7 +3,8 @@
 
 objdump disassembles the built extension. In the hot loop of each tile kernel the multiply-adds must
 be a whole multiple of MR * NV in full vectors, nothing may be written to memory, and no vector may
-pass through the stack: a compiler that stores an accumulator array costs a factor of three.
+pass through the stack: a compiler that stores an accumulator array costs a factor of three. The
+products of a matrix unit have tiles for registers, which are loaded as seldom as can be.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from typing import NamedTuple
 
 import pytest
 from toolchain import SANITIZE, absent, built_core, succeed, tool
+
+import cconv
 
 
 class Instruction(NamedTuple):
@@ -48,6 +51,11 @@ SUFFIX = {"f32": "ps", "f64": "pd"}
 
 KERNELS = ("conv_tile", "conv_panel", "winograd_product")
 _NAME = re.compile(rf"cconv_(f32|f64)_({'|'.join(KERNELS)})_(\d+)x(\d+)__(\w+?)(?:\.\w+)*")
+# Squares of positions by squares of lanes, and how many are loaded in a step; see matrix/products.
+LOADED = {(2, 2): 14, (1, 2): 10, (4, 1): 27}
+SQUARES = [f"{kind}_of_{x}x{w}" for kind in ("lines", "planes") for x, w in LOADED]
+PRODUCTS = 6  # of parts, for a square of sums
+_SQUARES = re.compile(r"(\w+_of_(\d)x(\d))(?:\.\w+)*")
 _LINE = re.compile(r"\s*([0-9a-f]+):\t(?:(?:bnd|notrack|rep\w*|lock|data16|cs|ds)\s+)*(\S+)\s*(.*)")
 _HEADER = re.compile(r"[0-9a-f]+ <([^>]+)>:")
 _OPERAND = re.compile(r",\s*(?![^(]*\))")
@@ -154,6 +162,31 @@ def census(function: list[Instruction], tile: Tile) -> list[str]:
     return problems
 
 
+def matrix_census(function: list[Instruction], positions: int, lanes: int) -> list[str]:
+    """What is wrong with the hot loop of products of squares; nothing for a good one."""
+
+    def count(body: list[Instruction], mnemonic: str) -> int:
+        return sum(instruction.mnemonic == mnemonic for instruction in body)
+
+    hot = max(loops(function), key=lambda body: count(body, "tdpbf16ps"), default=[])
+    problems = [
+        f"{count(hot, mnemonic)} {mnemonic}, not {expected}"
+        for mnemonic, expected in (
+            ("tdpbf16ps", PRODUCTS * positions * lanes),
+            ("tileloadd", LOADED[positions, lanes]),
+            ("tilestored", 0),
+        )
+        if count(hot, mnemonic) != expected
+    ]
+    sums = {i.operands[-1] for i in hot if i.mnemonic == "tdpbf16ps"}
+    if len(sums) != positions * lanes:
+        problems.append(f"{len(sums)} sums, not {positions}x{lanes}")
+    for instruction in hot:
+        if any("%rsp" in operand for operand in instruction.operands):
+            problems.append(f"through the stack: {instruction.address:x}: {instruction.mnemonic}")
+    return problems
+
+
 # ------------------------------------------------------------------------------ the parser, on text
 
 CLEAN = """
@@ -185,6 +218,14 @@ GENERIC = """
     1014:\taddsd  %xmm5,%xmm6
     1018:\tjne    1000 <cconv_f64_conv_tile_1x2__generic>
 """
+
+
+PRODUCTS_1X2 = "".join(
+    ["0000000000001000 <lines_of_1x2>:\n"]
+    + [f"    10{i:02x}:\ttileloadd (%rcx,%rax,1),%tmm4\n" for i in range(10)]
+    + [f"    10{i:02x}:\ttdpbf16ps %tmm6,%tmm4,%tmm{i % 2}\n" for i in range(16, 28)]
+    + ["    1020:\tjne    1000 <lines_of_1x2>\n", "    1024:\ttilestored %tmm0,(%rdx,%r8,1)\n"]
+)
 
 
 def only(text: str) -> list[Instruction]:
@@ -271,12 +312,32 @@ def test_an_unknown_instruction_set_is_not_passed_over() -> None:
     assert census(only(CLEAN), PAIR._replace(isa="avx1024"))
 
 
+def test_clean_products_pass() -> None:
+    assert matrix_census(only(PRODUCTS_1X2), 1, 2) == []
+    assert len(matrix_census(only(PRODUCTS_1X2), 2, 2)) == 3
+    assert matrix_census(only(CLEAN), 1, 2)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("1000:\ttileloadd (%rcx,%rax,1),%tmm4", "1000:\tnop"),
+        ("1003:\ttileloadd (%rcx,%rax,1)", "1003:\ttileloadd (%rsp,%rax,1)"),
+        ("1010:\ttdpbf16ps %tmm6,%tmm4,%tmm0", "1010:\tnop"),
+        ("1010:\ttdpbf16ps %tmm6,%tmm4,%tmm0", "1010:\ttdpbf16ps %tmm6,%tmm4,%tmm2"),
+        ("1020:\tjne", "101e:\ttilestored %tmm0,(%rdx,%r8,1)\n    1020:\tjne"),
+    ],
+)
+def test_bad_products_are_found(old: str, new: str) -> None:
+    assert matrix_census(edited(old, new, PRODUCTS_1X2), 1, 2)
+
+
 # ------------------------------------------------------------------------------ the built extension
 
 
 @functools.cache
-def tiles() -> dict[Tile, list[Instruction]]:
-    """Every tile kernel of the extension, disassembled; no test where that cannot be."""
+def hot_functions() -> dict[str, list[Instruction]]:
+    """Every tile kernel and product of squares, disassembled; no test where that cannot be."""
     if platform.machine().lower() not in {"x86_64", "amd64"}:
         pytest.skip(f"the census reads x86-64 code, this machine is {platform.machine()}")
     if SANITIZE:
@@ -286,11 +347,17 @@ def tiles() -> dict[Tile, list[Instruction]]:
     names = succeed([tool("nm"), "-P", core]).decode()
     if not names.strip():
         absent("the extension is stripped of its symbols")
-    listed = {name for line in names.splitlines() if tile_of(name := line.partition(" ")[0])}
+    symbols = {line.partition(" ")[0] for line in names.splitlines()}
+    listed = {name for name in symbols if tile_of(name) or _SQUARES.fullmatch(name)}
     text = succeed([objdump, "-d", "-M", "att", "--no-show-raw-insn", core]).decode()
     found = {name: body for name, body in parse(text).items() if name in listed}
     assert listed == set(found), "nm and objdump disagree on the tile kernels"
-    return {tile: body for name, body in found.items() if (tile := tile_of(name))}
+    return found
+
+
+@functools.cache
+def tiles() -> dict[Tile, list[Instruction]]:
+    return {tile: body for name, body in hot_functions().items() if (tile := tile_of(name))}
 
 
 def test_every_instruction_set_has_tiles_for_every_dtype() -> None:
@@ -307,3 +374,14 @@ def test_hot_loops_stay_in_registers(isa: str, dtype: str) -> None:
         if (tile.isa, tile.dtype) == (isa, dtype) and (problems := census(body, tile))
     }
     assert not report
+
+
+def test_products_of_squares_stay_in_registers() -> None:
+    found = {
+        match.group(1): matrix_census(body, int(match.group(2)), int(match.group(3)))
+        for name, body in hot_functions().items()
+        if (match := _SQUARES.fullmatch(name))
+    }
+    if not found and "amx" not in cconv.show_config("dicts")["isa"]["compiled in"]:
+        pytest.skip("this compiler knows no AMX")
+    assert found == {name: [] for name in SQUARES}

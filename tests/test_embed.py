@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from cases import MATRIX_UNIT
 from toolchain import (
     ROOT,
     SANITIZE,
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
 PAGE = ROOT / "docs" / "embedding.md"
 EXAMPLES = ROOT / "examples" / "embed"
 PROGRAMS = ROOT / "tests" / "embed"
-ISAS = ["avx512", "avx2", "generic"]
+ISAS = [*["amx"] * MATRIX_UNIT, "avx512", "avx2", "generic"]
 CORES = ["gcc", "clang", "library"]
 C_FLAGS = ("-std=c11", "-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Werror")
 CXX_FLAGS = ("-std=c++17", *C_FLAGS[1:])

@@ -4,7 +4,8 @@
  *   sweep_conv [cases]
  *
  * Integers: every sum is exact in the arithmetic of every dtype, so the only right answer is the same
- * number, rounded once to a half. By Winograd's algorithm, every eighth case, it is near. */
+ * number, rounded once to a half. By Winograd's algorithm, every eighth case, it is near. Another
+ * eighth is computed in parts of bfloat16, which must be refused where there is no matrix unit. */
 #include "sweep.h"
 
 /* groups, channels in, channels out: all up to 3, channel multipliers, more than one tile, and enough to fill
@@ -21,13 +22,19 @@ static const int more_channels[][3] = {
     {1, 17, 5}, {2, 6, 6}, {2, 18, 4}, {3, 12, 6}, {1, 1, 33}, {1, 2, 2}, {1, 33, 1}, {1, 16, 16},
 };
 
+/* For parts of bfloat16: lines full and not, one block of lanes and two, full and not; the last are too few channels. */
+static const int split_channels[][3] = {
+    {1, 16, 2}, {1, 17, 17}, {1, 31, 16}, {1, 32, 18}, {1, 33, 1}, {2, 32, 34}, {2, 34, 2}, {2, 30, 2},
+};
+
 /* Zeros, another constant, and the modes that map an index. */
 enum { MODES = 6, COMMON_DIGITS = 3 * CHANNELS * DTYPE_DIGITS * 3 * 2 * 2 * 2 * 2 * 2 * 2 * MODES * 3 };
 
 typedef struct convolution {
   int32_t rank; /* of the tensors */
   int64_t groups;
-  bool biased, relu, added, winograd;
+  int32_t algorithm;
+  bool biased, relu, added;
   int mode; /* 0: zeros, else padding_mode + 1 */
   small_axis axis[3];
   cconv_tensor input, weight, bias, residual, output;
@@ -50,14 +57,16 @@ static small_axis for_winograd(small_axis a, char role, int64_t taps) {
   return a;
 }
 
-/* way: of winograd_ways, with 3 or 5 taps; -1 for direct sums. */
-static void next_convolution(int32_t rank, int way, int64_t taps, convolution *c) {
-  const bool winograd = way >= 0;
+/* way: of winograd_ways, with 3 or 5 taps, for Winograd's algorithm. */
+static void next_convolution(int32_t rank, int32_t algorithm, int way, int64_t taps, convolution *c) {
+  const bool winograd = algorithm == CCONV_ALGORITHM_WINOGRAD, split = algorithm == CCONV_ALGORITHM_BF16X3;
   const int64_t batch = 1 + next_digit(3);
-  const int *channel = winograd ? more_channels[next_digit(16)] : channels[next_digit(CHANNELS)];
+  const int *channel = winograd ? more_channels[next_digit(16)]
+                       : split  ? split_channels[next_digit(8)]
+                                : channels[next_digit(CHANNELS)];
   const int32_t *dtype = sweep_dtypes[next_digit(DTYPE_DIGITS)];
   const int order = next_digit(3), out_order = next_digit(2), flip = next_digit(2), shift = next_digit(2);
-  *c = (convolution){.rank = rank, .groups = channel[0], .winograd = winograd};
+  *c = (convolution){.rank = rank, .groups = channel[0], .algorithm = algorithm};
   c->biased = next_digit(2);
   c->relu = next_digit(2);
   c->added = next_digit(2);
@@ -103,14 +112,24 @@ static void compare(const convolution *c, const cconv_conv_params *params, const
   for (int64_t i = 0; i < count; i++) {
     const double sum = naive_conv(params, &c->input, &c->weight, bias, residual, &c->output, i);
     const double want = value_in(c->output.dtype, c->relu && sum < 0 ? 0 : sum), got = element_get(&c->output, i);
-    if (!CHECK(c->winograd ? fabs(got - want) <= tolerance(c, want) : got == want))
+    if (!CHECK(c->algorithm == CCONV_ALGORITHM_WINOGRAD ? fabs(got - want) <= tolerance(c, want) : got == want))
       return;
   }
 }
 
+/* Has the algorithm what it needs? */
+static bool is_served(const convolution *c) {
+  const bool single = c->output.dtype == CCONV_FLOAT16 || c->output.dtype == CCONV_FLOAT32;
+  if (c->algorithm == CCONV_ALGORITHM_WINOGRAD)
+    return single || c->output.dtype == CCONV_FLOAT64;
+  if (c->algorithm == CCONV_ALGORITHM_BF16X3)
+    return single && c->weight.shape[1] >= 16 && strcmp(cconv_isa(), "amx") == 0;
+  return true;
+}
+
 static void test(const convolution *c, uint64_t seed) {
   cconv_conv_params params = {.struct_size = sizeof params, .groups = c->groups};
-  params.algorithm = c->winograd ? CCONV_ALGORITHM_WINOGRAD : CCONV_ALGORITHM_DIRECT;
+  params.algorithm = c->algorithm;
   params.activation = c->relu ? CCONV_ACTIVATION_RELU : CCONV_ACTIVATION_NONE;
   params.padding_mode = c->mode ? c->mode - 1 : CCONV_PADDING_CONSTANT;
   params.padding_value = c->mode == 1 ? 3 : 0;
@@ -132,8 +151,7 @@ static void test(const convolution *c, uint64_t seed) {
     CHECK(status == CCONV_BAD_SHAPE);
     return;
   }
-  if (c->winograd && c->output.dtype != CCONV_FLOAT16 && c->output.dtype != CCONV_FLOAT32 &&
-      c->output.dtype != CCONV_FLOAT64) {
+  if (!is_served(c)) {
     CHECK(status == CCONV_UNSUPPORTED);
     return;
   }
@@ -167,8 +185,11 @@ int main(int argc, char **argv) {
     const uint64_t number = (uint64_t)(i / 3) % total[spatial];
     sweep_begin(number, total[spatial]);
     /* One axis is the last of three. */
-    const int way = i % 8 != 0 ? -1 : spatial == 0 ? 1 : (int)(i / 24 % 4);
-    next_convolution(3 + spatial, way, i / 96 % 2 ? 5 : 3, &c);
+    const int way = spatial == 0 ? 1 : (int)(i / 24 % 4);
+    const int32_t algorithm = i % 8 == 0   ? CCONV_ALGORITHM_WINOGRAD
+                              : i % 8 == 4 ? CCONV_ALGORITHM_BF16X3
+                                           : CCONV_ALGORITHM_DIRECT;
+    next_convolution(3 + spatial, algorithm, way, i / 96 % 2 ? 5 : 3, &c);
     const long before = check_failures;
     test(&c, (uint64_t)i);
     if (check_failures > before && check_failures <= 20)
