@@ -333,10 +333,10 @@ def winograd(axes: Sequence[Axis], channels: int, dtype: str) -> str:
 
 
 LEAST_BF16X3_CHANNELS = 16  # these, too, as in src_c/choose/algorithm.c
-MOST_BF16X3_TAPS = 128
+MOST_BF16X3_TAPS = 256
 MOST_BF16X3_TERMS = 2**16
 BF16X3_OUTPUTS = 128
-BF16X3_BYTES = 3 * 2**20
+BF16X3_BYTES = 2**22
 
 
 def bf16x3(axes: Sequence[Axis], channels: int, dtype: str) -> str:

@@ -326,7 +326,7 @@ def test_both_small() -> None:
     assert_same_bits(layer.run(x, w), layer.run(x, w, algorithm="direct"))
 
 
-@pytest.mark.parametrize("power", [-60, -40, 0, 40, 56])
+@pytest.mark.parametrize("power", [-60, -40, 0, 40, 46])
 def test_powers_of_two_within_the_range_change_nothing_else(power: int) -> None:
     for layer in PLACES[:3]:
         x, w = layer.data()

@@ -23,7 +23,7 @@
 
 /* Can code for the tiles of AMX be compiled, and the system be asked for them? */
 #if defined(__x86_64__) && defined(__linux__) && defined(__has_include)
-#if __has_include(<amxbf16intrin.h>)
+#if __has_include(<amxbf16intrin.h>) || __has_include(<amxintrin.h>)
 #define CC_AMX 1
 #endif
 #endif

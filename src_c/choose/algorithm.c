@@ -24,10 +24,10 @@ enum {
   LONG_TAPS = 512,          /* of a row that is folded in longer ones */
   MOST_OUTPUTS = 1 << 30,   /* that the model of bf16x3 tells apart */
   LEAST_PRODUCTS = 5 << 20, /* of an image and group: of fewer, what comes before and after takes as long */
-  MOST_SPLIT_TAPS = 128,    /* of a kernel whose values are split in parts: 32 channels of them are made at once; */
+  MOST_SPLIT_TAPS = 256,    /* of a kernel whose values are split in parts: 32 channels of them are made at once; */
   MOST_SPLIT_TERMS = 1 << 16,
   SPLIT_POSITIONS = 128, /* outputs of a row, of which at least those have to fit */
-  SPLIT_BYTES = 3 << 20  /* into so many bytes of parts */
+  SPLIT_BYTES = 4 << 20  /* into so many bytes of parts */
 };
 
 static const cc_winograd_costs kinds[] = {

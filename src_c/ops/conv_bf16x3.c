@@ -19,7 +19,7 @@ enum {
   SUM_POSITIONS = 128,      /* whose sums are in the level 1 cache until they are stored */
   SUM_SLACK = 16,           /* other sets, and a vector that a store may read */
   WEIGHT_BYTES = 256 << 10, /* of a block of channels, made at once where nobody keeps them */
-  MOST_BYTES = 3584 << 10,  /* of a block's lines, where those of few positions do not fit the cache */
+  MOST_BYTES = 4608 << 10,  /* of a block's lines, where those of few positions do not fit the cache */
   SHARED_BYTES = 3 << 20,   /* of weights for each thread that one phase makes for the next, */
   SHARED_WEIGHTS = 1 << 14, /* of which each thread would else make so many again: a region takes as long */
   /* Exponents of float32: images and weights whose greatest lies between keep all digits, and 2^16 products, as many as
@@ -43,23 +43,23 @@ static bool reads_in_place(const cc_conv *conv) {
          (conv->input.stride[CC_WIDTH] == conv->element || conv->input.stride[CC_CHANNEL] == conv->element);
 }
 
-/* Cut outputs into blocks: their lines in the cache, with as many positions as that holds, and enough for the threads.
- * False where few do not fit. */
-static bool choose_blocks(const cc_conv *conv, int64_t wanted, cc_blocks *blocks) {
+/* Cut outputs into blocks: their lines in the cache, with as many positions as that holds, and enough for the threads;
+ * with their sums, where weights come in pieces. False where few positions do not fit. */
+static bool choose_blocks(const cc_conv *conv, int64_t wanted, bool pieces, cc_blocks *blocks) {
   const cc_conv_shape *shape = &conv->shape;
   cc_block_request request = {.axis = shape->axis,
                               .channels = cc_ceil_div(shape->ic, CC_LINE_CHANNELS) * CC_LINE_CHANNELS,
                               .element = CC_PARTS * 2,
                               .budget = cconv_cache_l2() / 8 * 3,
                               .lanes = LEAST_POSITIONS,
-                              .slack = 0,
                               .slab = CC_MATRIX_LANES * conv->element,
-                              .slab_always = true,
+                              .slab_always = pieces,
                               .blocks = wanted};
   cconv_choose_blocks(&request, blocks);
   if (blocks->chunks == 1)
     return true;
   request.budget = MOST_BYTES;
+  request.lanes = 1; /* which fits: see cconv_bf16x3_serves */
   cconv_choose_blocks(&request, blocks);
   return false;
 }
@@ -81,7 +81,10 @@ static void prepare(const cc_conv *conv, int64_t threads, cc_conv_work *work) {
   threads = cconv_operation_parts(threads, threads, operations);
   /* Threads share the channels of few places: each has all inputs then, where else it has all weights. */
   const bool few = outputs_of(shape) * 2 < shape->oc * shape->taps;
-  const bool near = choose_blocks(conv, threads == 1 || few ? 1 : cc_ceil_div(threads, cc_max(1, images)), &d->blocks);
+  const int64_t wanted = threads == 1 || few ? 1 : cc_ceil_div(threads, cc_max(1, images));
+  const int64_t step_bytes = CC_PARTS * CC_SQUARE_BYTES * (CC_MATRIX_LANES / CC_SQUARE_LANES);
+  const int64_t slices_made = cc_min(d->slices, cc_max(1, WEIGHT_BYTES / (step_bytes * shape->taps)));
+  const bool near = choose_blocks(conv, wanted, !conv->weight.kept && slices_made < d->slices, &d->blocks);
   d->blocks.channels = cc_min(shape->ic, CC_LINE_CHANNELS);
   cconv_halo_of(shape->axis, d->blocks.out, d->blocks.taps, CC_ALIGNMENT / es, &d->blocks.halo);
   d->blocks_an_image = d->blocks.count[0] * d->blocks.count[1] * d->blocks.count[2];
@@ -102,8 +105,7 @@ static void prepare(const cc_conv *conv, int64_t threads, cc_conv_work *work) {
                 (!conv->residual.data || cconv_conv_is_adjacent(shape->axis, &conv->residual));
 
   const bool kept = conv->weight.kept || d->shared;
-  const int64_t step_bytes = CC_PARTS * CC_SQUARE_BYTES * (CC_MATRIX_LANES / CC_SQUARE_LANES);
-  d->slices_made = kept ? d->slices : cc_min(d->slices, cc_max(1, WEIGHT_BYTES / (step_bytes * shape->taps)));
+  d->slices_made = kept ? d->slices : slices_made;
   d->sum_positions =
       d->slices_made == d->slices ? SUM_POSITIONS : cc_ceil_div(halo->positions, SUM_POSITIONS) * SUM_POSITIONS;
   d->sum_pitch = d->planes ? d->sum_positions + SUM_SLACK : CC_MATRIX_LANES;

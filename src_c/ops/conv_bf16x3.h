@@ -81,6 +81,11 @@ void cconv_bf16x3_raise(_Atomic uint32_t *greatest, uint32_t value);
 /* Is nothing flushed that counts, and all finite? */
 bool cconv_bf16x3_is_ordinary(uint32_t image, uint32_t weights);
 
+/* Make zero what no window of a block looks at, of channels packed as a larger block's: then the greatest magnitude does
+ * not depend on how outputs are cut. */
+void cconv_bf16x3_clear(const cc_conv *conv, const cc_blocks *blocks, const cc_block *block, int64_t channels,
+                        char *packed);
+
 /* Image n alone, to be computed directly. */
 cc_conv cconv_bf16x3_directly(const cc_conv *conv, int64_t n);
 

@@ -81,6 +81,7 @@ bool cconv_phases_channels_prepare(cc_phases *p, int64_t threads) {
   cconv_choose_blocks(&request, &p->blocks);
   if (p->matrix && p->blocks.chunks != 1) { /* never by the size of a cache: see cconv_choose_bf16x3_phases */
     request.budget = MATRIX_BYTES;
+    request.lanes = 1;
     cconv_choose_blocks(&request, &p->blocks);
   }
   if (p->blocks.chunks != 1)

@@ -67,6 +67,7 @@ void cconv_phases_matrix_pack(const cc_phases *p, int64_t n, int64_t g, const cc
     chunk.channels = cc_min(CC_LINE_CHANNELS, conv->shape.ic - chunk.channel);
     cconv_operation_pack(conv->kernels, &p->blocks, p->axis, &conv->input, n, g * conv->shape.ic + chunk.channel, block,
                          &chunk, conv->padding_value, scratch + p->halo_at);
+    cconv_bf16x3_clear(conv, &p->blocks, block, chunk.channels, scratch + p->halo_at);
     job.low_lanes = (int32_t)cc_min(CC_SQUARE_LANES, chunk.channels);
     job.high_lanes = (int32_t)chunk.channels - job.low_lanes;
     job.y = scratch + slice * CC_PARTS * job.y_part;

@@ -27,9 +27,11 @@ CC_ALWAYS_INLINE __m512i greater(__m512i greatest, __m512 x) {
 /* A line of the pairs of two vectors, in its three parts. */
 CC_ALWAYS_INLINE void store_pairs(__m512 low, __m512 high, char *y, int64_t y_part) {
   const parts first = parts_of(low), second = parts_of(high);
+  const __m512i upper = _mm512_set1_epi32((int32_t)0xffff0000); /* of a third part that is subnormal, too */
   CC_UNROLL
-  for (int k = 0; k < CC_PARTS; k++)
-    _mm512_storeu_si512(y + k * y_part, _mm512_or_si512(_mm512_srli_epi32(first.part[k], 16), second.part[k]));
+  for (int k = 0; k < CC_PARTS; k++) /* a | (b & c) */
+    _mm512_storeu_si512(y + k * y_part,
+                        _mm512_ternarylogic_epi32(_mm512_srli_epi32(first.part[k], 16), second.part[k], upper, 0xf8));
 }
 
 static CC_NOINLINE void cconv_f32_split__amx(cc_split_job *job) {
