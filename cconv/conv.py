@@ -97,9 +97,10 @@ def conv2d(
         Elsewhere it is refused.  'bf16x3' computes in float32 on the matrix unit of CPUs that have
         AMX, from 16 channels a group on, and is refused elsewhere.  'auto' takes the fastest, also
         Winograd's for large kernels of one channel a group, which shapes and parameters alone
-        decide: never threads, batch or memory order.  It looks at values in one case: a float kernel with one channel in and out, of 25
-        taps to 48 by 48, that is a column times a row but for roundings is summed along one axis
-        and then the other.  The environment variable CCONV_ALGORITHM says what 'auto' is.
+        decide: never threads, batch or memory order.  It looks at values in one case: a float
+        kernel with one channel in and out, of 25 taps to 48 by 48, that is a column times a row but
+        for roundings is summed along one axis and then the other.  The environment variable
+        CCONV_ALGORITHM says what 'auto' is.
     threads : int, optional
         At least 1; by default `get_num_threads()`.
 
@@ -148,9 +149,9 @@ def conv2d(
     elements of those that an output looks at.
 
     By 'bf16x3' [1]_ a float32 is the sum of three bfloat16, and six of the nine products of such
-    parts, each exact, are summed.  The error is at most ``(K + 24) * u * sum(|weight| * |input|) +
-    K * 1e-37``, and in practice less than that of 'direct'.  Integers are exact where ``sum(|weight|
-    * |input|)`` is below ``0.99 * 2**24``.  An image in which a value is not finite or beyond 1e15,
+    parts, each exact, are summed.  The error is at most ``(K + 24) * u * S + K * 1e-37``, ``S`` being
+    ``sum(|weight| * |input|)``, and in practice less than that of 'direct'.  Integers are exact
+    where ``S`` is below ``0.99 * 2**24``.  An image in which a value is not finite or beyond 1e15,
     or whose greatest product with a weight is below 1e-24, is computed by 'direct', and so are all
     where a weight is so.
 
