@@ -149,9 +149,9 @@ def conv2d(
     elements of those that an output looks at.
 
     By 'bf16x3' [1]_ a float32 is the sum of three bfloat16, and six of the nine products of such
-    parts, each exact, are summed.  The error is at most ``(K + 24) * u * S + K * 1e-37``, ``S`` being
-    ``sum(|weight| * |input|)``, and in practice less than that of 'direct'.  Integers are exact
-    where ``S`` is below ``0.99 * 2**24``.  An image in which a value is not finite or beyond 1e15,
+    parts, each exact, are summed.  The error is at most ``(K + 24) * u * S + K * 1e-37`` with ``S =
+    sum(|weight| * |input|)``, and in practice less than that of 'direct'.  Integers are exact where
+    ``S`` is below ``0.99 * 2**24``.  An image in which a value is not finite or beyond 1e15,
     or whose greatest product with a weight is below 1e-24, is computed by 'direct', and so are all
     where a weight is so.
 
