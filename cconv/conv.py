@@ -155,6 +155,13 @@ def conv2d(
     or whose greatest product with a weight is below 1e-24, is computed by 'direct', and so are all
     where a weight is so.
 
+    Dtypes are float16, float32, float64, bool, and integers of 8 to 64 bits.  With a float among
+    input, weight and bias the result follows `numpy.result_type`; float16 is computed in float32
+    and rounded once.  Sums of integers are exact: in int32 if input and weight have 8 bits, where a
+    sum that their dtypes might let overflow is refused, else modulo 2**64, in uint64 if
+    `numpy.result_type` says so and in int64 otherwise.  Operands are converted while they are read,
+    not copied, but for those in the other byte order.
+
     References
     ----------
     .. [1] G. Henry, P. T. P. Tang and A. Heinecke, "Leveraging the bfloat16 Artificial Intelligence

@@ -25,6 +25,8 @@ enum {
   MOST_OUTPUTS = 1 << 30,   /* that the model of bf16x3 tells apart */
   LEAST_PRODUCTS = 5 << 20, /* of an image and group: of fewer, what comes before and after takes as long */
   MOST_SPLIT_TAPS = 256,    /* of a kernel whose values are split in parts: 32 channels of them are made at once; */
+  MOST_PHASE_TAPS = 64,     /* in all phases of a transposed convolution, whose weights are made so, too; and phases, */
+  MOST_SPLIT_PHASES = 16,   /* which have their sums at once */
   MOST_SPLIT_TERMS = 1 << 16,
   SPLIT_POSITIONS = 128, /* outputs of a row, of which at least those have to fit */
   SPLIT_BYTES = 4 << 20  /* into so many bytes of parts */
@@ -166,8 +168,15 @@ cc_method cconv_choose_method(int32_t asked, int32_t dtype, const cc_conv_shape 
   return method;
 }
 
+/* Do the parts of what a row of outputs looks at, or a few outputs of a longer one, take so many bytes at most? */
+static bool split_fits(const cc_conv_shape *shape, int64_t bytes) {
+  const int64_t out[CCONV_MAX_SPATIAL] = {1, 1, cc_min(shape->axis[2].out, SPLIT_POSITIONS)};
+  const int64_t taps[CCONV_MAX_SPATIAL] = {shape->axis[0].kernel, shape->axis[1].kernel, shape->axis[2].kernel};
+  return cconv_halo_fits(shape->axis, out, taps, 64, 1, bytes / (cc_ceil_div(shape->ic, 32) * 3 * 64));
+}
+
 cconv_status cconv_bf16x3_serves(int32_t dtype, bool matrix_unit, const cc_conv_shape *shape, cconv_error *error) {
-  int64_t filters, bytes;
+  int64_t filters;
   if (dtype != CCONV_FLOAT32)
     return cc_fail(error, CCONV_UNSUPPORTED, "dtype", -1, dtype, CCONV_FLOAT32);
   if (!matrix_unit)
@@ -177,11 +186,7 @@ cconv_status cconv_bf16x3_serves(int32_t dtype, bool matrix_unit, const cc_conv_
   if (shape->taps > MOST_SPLIT_TAPS || !cc_mul(shape->groups, shape->oc, &filters) || filters > MOST_FILTERS ||
       shape->ic > MOST_SPLIT_TERMS / shape->taps)
     return cc_fail(error, CCONV_UNSUPPORTED, "weight", CC_CHANNEL, shape->ic, MOST_SPLIT_TERMS / shape->taps);
-  /* A block of few positions has to fit: a row of outputs or a part of one. */
-  const int64_t out[CCONV_MAX_SPATIAL] = {1, 1, cc_min(shape->axis[2].out, SPLIT_POSITIONS)};
-  const int64_t taps[CCONV_MAX_SPATIAL] = {shape->axis[0].kernel, shape->axis[1].kernel, shape->axis[2].kernel};
-  bytes = cc_ceil_div(shape->ic, 32) * 3 * 64;
-  if (!cconv_halo_fits(shape->axis, out, taps, 64, 1, SPLIT_BYTES / bytes))
+  if (!split_fits(shape, SPLIT_BYTES))
     return cc_fail(error, CCONV_UNSUPPORTED, "kernel", CC_WIDTH, shape->taps, MOST_SPLIT_TAPS);
   return CCONV_OK;
 }
@@ -229,10 +234,10 @@ bool cconv_choose_bf16x3(int32_t asked, int32_t dtype, const cc_conv_shape *shap
   return !fastest_kind(dtype, shape, way, &least);
 }
 
-bool cconv_choose_bf16x3_phases(int32_t dtype, const cc_conv_shape *shape, int64_t taps) {
+bool cconv_choose_bf16x3_phases(int32_t dtype, const cc_conv_shape *shape, int64_t phases, int64_t taps) {
   const int64_t places = outputs_of(shape), vectors = cc_ceil_div(shape->oc, 16);
   if (shape->oc < LEAST_CHANNELS || cconv_bf16x3_serves(dtype, true, shape, NULL) != CCONV_OK ||
-      taps > MOST_SPLIT_TAPS ||
+      !split_fits(shape, SPLIT_BYTES / 2) || taps > MOST_PHASE_TAPS || phases > MOST_SPLIT_PHASES ||
       places < LEAST_PRODUCTS / taps / cc_min(shape->ic * cc_min(shape->oc, MOST_TERMS), LEAST_PRODUCTS / taps))
     return false;
   /* As bf16x3_time(): products, inputs, and the weights that are split once they are laid out. */

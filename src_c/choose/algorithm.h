@@ -45,8 +45,9 @@ cconv_status cconv_bf16x3_serves(int32_t dtype, bool matrix_unit, const cc_conv_
 bool cconv_choose_bf16x3(int32_t asked, int32_t dtype, const cc_conv_shape *shape);
 
 /* Are all phases of a transposed convolution computed so, in one pass? `shape` is the convolution whose kernel is the
- * window of a place, whose phases have `taps` taps in all. */
-bool cconv_choose_bf16x3_phases(int32_t dtype, const cc_conv_shape *shape, int64_t taps);
+ * window of a place, whose phases have `taps` taps in all, and so few that a
+ * thread's scratch stays below 8 MB whatever the cache. */
+bool cconv_choose_bf16x3_phases(int32_t dtype, const cc_conv_shape *shape, int64_t phases, int64_t taps);
 
 /* Is a convolution computed in Winograd's domain, piece by piece of its kernel? Only where AUTO is asked for, of one
  * channel a group, and of kernels so large that this takes less time. */

@@ -139,14 +139,14 @@ typedef enum cconv_padding_mode {
  * WINOGRAD needs fewer multiplications, for FLOAT32 and FLOAT64. It transforms the last two axes where both have 3 taps
  * or both have 5, else the last where it has 3 or 5, else the one before where it has and the last has one; they have
  * strides of 1, and any dilation. Of the other axes one may have any taps, stride and dilation, the rest has one tap and
- * stride 1. Its error is larger, and integers are not exact. BF16X3 computes in FLOAT32, from 16 channels a group on, where
- * the CPU has a matrix unit for bfloat16 (cconv_isa() is "amx"): a value is the sum of three bfloat16, and six of the nine
- * products of such parts are summed by the unit: to within (K + 24) u sum |weight| |input| + K 1e-37, and exactly where
- * values are integers and sum |weight| |input| is below 0.99 * 2^24. DIRECT computes images, as a whole, in which a value
- * is not finite or beyond 1e15, or whose greatest product with a weight is below 1e-24, and all where a weight is so.
- * AUTO computes large kernels of one channel a group likewise,
+ * stride 1. Its error is larger, and integers are not exact. AUTO computes large kernels of one channel a group likewise,
  * piece by piece; and such kernels of one channel that are a column times a row but for roundings, which only their
- * values say, by a pass along each axis. */
+ * values say, by a pass along each axis.
+ * BF16X3 computes in FLOAT32, from 16 channels a group on, where the CPU has a matrix unit for bfloat16 (cconv_isa() is
+ * "amx"): a value is the sum of three bfloat16, and six of the nine products of such parts are summed by the unit, to
+ * within (K + 24) u sum |weight| |input| + K 1e-37, and exactly where values are integers and sum |weight| |input| is
+ * below 0.99 * 2^24. DIRECT computes images, as a whole, in which a value is not finite or beyond 1e15, or whose greatest
+ * product with a weight is below 1e-24, and all where a weight is so. */
 typedef enum cconv_algorithm {
   CCONV_ALGORITHM_AUTO = 0, /* what is fastest, by shapes and parameters alone but for a column times a row */
   CCONV_ALGORITHM_DIRECT,

@@ -4,10 +4,8 @@
  * Law: a unit of work is one block of outputs of one image and group, and one run of its channels. The halo of a block
  * is packed once and split into parts: turned to lines, one of the channels of each position, where a kernel has several
  * taps, for a tap further on is then so many lines further on; or as planes, where it has one and positions lie side by
- * side. Every output is the same sum in the same order, either way and whatever is cut.
- *
- * The unit flushes what is subnormal, and a part of infinity is NaN. So the greatest magnitude of each image and of the
- * weights is noted, and images where either could matter are computed directly, as a whole, once all are done. */
+ * side. Every output is the same sum in the same order, either way and whatever is cut. Images that the
+ * unit cannot compute are computed directly (ops/conv_matrix.h). */
 #include "ops/conv_bf16x3.h"
 
 #include <string.h>
@@ -22,12 +20,6 @@ enum {
   MOST_BYTES = 4608 << 10,  /* of a block's lines, where those of few positions do not fit the cache */
   SHARED_BYTES = 3 << 20,   /* of weights for each thread that one phase makes for the next, */
   SHARED_WEIGHTS = 1 << 14, /* of which each thread would else make so many again: a region takes as long */
-  /* Exponents of float32: images and weights whose greatest lies between keep all digits, and 2^16 products, as many as
-   * there may be, do not overflow. */
-  LEAST_EXPONENT = 127 - 90,
-  MOST_EXPONENT = 127 + 50,
-  LEAST_EXPONENTS = 2 * 127 - 80, /* of the greatest product, by far above what is flushed */
-  MANTISSA_BITS = 23
 };
 
 static bool fits(const cc_conv *conv) {
@@ -124,7 +116,7 @@ static void prepare(const cc_conv *conv, int64_t threads, cc_conv_work *work) {
   at += cc_max(packed, conv->weight.kept ? 0 : cc_lines(weight_rows) + cc_lines(weight_copy));
   d->thread_bytes = at;
 
-  const cc_conv one = cconv_bf16x3_directly(conv, 0);
+  const cc_conv one = cconv_matrix_directly(conv, 0);
   cc_conv_work direct;
   cconv_conv_direct.prepare(&one, asked, &direct);
   d->offsets_at = cc_lines((shape->n + 1) * (int64_t)sizeof(uint32_t));
@@ -148,13 +140,6 @@ static void pack_weights(const cc_conv *conv, const cc_conv_work *work, char *we
   memcpy(weights, &head, sizeof head);
 }
 
-void cconv_bf16x3_raise(_Atomic uint32_t *greatest, uint32_t value) {
-  uint32_t old = atomic_load_explicit(greatest, memory_order_relaxed);
-  while (old < value &&
-         !atomic_compare_exchange_weak_explicit(greatest, &old, value, memory_order_relaxed, memory_order_relaxed))
-    ;
-}
-
 /* Images' greatest magnitudes, and behind them that of the weights. */
 static _Atomic uint32_t *greatest_of(const cc_bf16x3 *d, int64_t n) {
   return (_Atomic uint32_t *)(void *)d->workspace + n;
@@ -169,7 +154,7 @@ static void make_unit(void *arg, int64_t unit, bool first, int64_t part) {
   cconv_bf16x3_make_weights(
       d->conv, d, g, b, 0, d->slices, d->workspace + d->threads_at + part * d->thread_bytes + d->halo_at,
       d->workspace + d->shared_at + cc_bf16x3_before(d->steps, d->conv->shape.oc, g, b), &greatest);
-  cconv_bf16x3_raise(greatest_of(d, d->conv->shape.n), greatest);
+  cconv_matrix_raise(greatest_of(d, d->conv->shape.n), greatest);
 }
 
 /* Sums of a block of channels at a block of outputs, and their way to the output. */
@@ -216,7 +201,7 @@ static void run_unit(void *arg, int64_t unit, bool first_unit, int64_t part) {
   const int64_t n = image / shape->groups, g = image % shape->groups;
   const cc_block block = cconv_block_of(&d->blocks, shape->axis, place % d->blocks_an_image);
   if (first_unit || run == 0) /* else the unit before left this block's in the scratch */
-    cconv_bf16x3_raise(greatest_of(d, n), cconv_bf16x3_pack(d, n, g, &block, scratch));
+    cconv_matrix_raise(greatest_of(d, n), cconv_bf16x3_pack(d, n, g, &block, scratch));
   const int64_t positions = cconv_block_positions(&d->blocks.halo, &block);
   const int64_t last = cc_part(d->lane_blocks, run + 1, d->runs);
   uint32_t greatest = 0;
@@ -228,31 +213,11 @@ static void run_unit(void *arg, int64_t unit, bool first_unit, int64_t part) {
                            .rows = cc_min(CC_MATRIX_LANES, shape->oc - channel)};
     sum_block(d, &to, g, b, positions, scratch, &greatest);
   }
-  cconv_bf16x3_raise(greatest_of(d, shape->n), greatest);
-}
-
-bool cconv_bf16x3_is_ordinary(uint32_t image, uint32_t weights) {
-  const uint32_t x = image >> MANTISSA_BITS, w = weights >> MANTISSA_BITS;
-  if (x > MOST_EXPONENT || w > MOST_EXPONENT)
-    return false;
-  return image == 0 || weights == 0 || (x >= LEAST_EXPONENT && w >= LEAST_EXPONENT && x + w >= LEAST_EXPONENTS);
-}
-
-cc_conv cconv_bf16x3_directly(const cc_conv *conv, int64_t n) {
-  cc_conv one = *conv;
-  one.shape.n = 1;
-  one.algorithm = CCONV_ALGORITHM_DIRECT;
-  one.weight.prepared = NULL;
-  if (n > 0) { /* a lone image's step may not fit */
-    one.input.data += n * one.input.stride[CC_BATCH];
-    one.output.data += n * one.output.stride[CC_BATCH];
-    one.residual.data += one.residual.data ? n * one.residual.stride[CC_BATCH] : 0;
-  }
-  return one;
+  cconv_matrix_raise(greatest_of(d, shape->n), greatest);
 }
 
 static cconv_status run_directly(const cc_bf16x3 *d, int64_t n, int64_t threads, cc_run *run) {
-  const cc_conv one = cconv_bf16x3_directly(d->conv, n);
+  const cc_conv one = cconv_matrix_directly(d->conv, n);
   cc_conv_work work = {.driver = &cconv_conv_direct}; /* which may put a way of its own there */
   cconv_conv_direct.prepare(&one, threads, &work);
   return work.driver->run(&one, &work, run, d->workspace + d->offsets_at);
@@ -280,7 +245,7 @@ static cconv_status run(const cc_conv *conv, const cc_conv_work *work, cc_run *r
   status = status ? status : cconv_parallel(run, run_unit, &d, d.units, d.parts);
   const uint32_t weights = atomic_load(greatest_of(&d, images));
   for (int64_t n = 0; n < images && !status; n++)
-    if (!cconv_bf16x3_is_ordinary(atomic_load(greatest_of(&d, n)), weights))
+    if (!cconv_matrix_is_ordinary(atomic_load(greatest_of(&d, n)), weights))
       status = run_directly(&d, n, work->threads, run);
   return status;
 }

@@ -3,16 +3,9 @@
 #ifndef CC_CONV_BF16X3_H
 #define CC_CONV_BF16X3_H
 
-#include <stdatomic.h>
-
 #include "base/checked.h"
 #include "base/layout.h"
-#include "ops/conv_driver.h"
-
-enum {
-  CC_TURN = 64,                /* positions, or outputs, that are turned at once: both copies stay near */
-  CC_TURN_PITCH = CC_TURN + 16 /* and a vector that a store may read */
-};
+#include "ops/conv_matrix.h"
 
 /* What prepare() works out; a run adds the convolution and the workspace.
  *
@@ -74,24 +67,6 @@ static inline bool cc_has_pixels(const cc_view *view, int64_t element) {
  * scratch. */
 void cconv_bf16x3_make_weights(const cc_conv *conv, const cc_bf16x3 *d, int64_t g, int64_t lane_block, int64_t from,
                                int64_t end, char *rows, char *weights, uint32_t *greatest);
-
-/* Raise the greatest magnitude of an image or of the weights, as the bits of a float32. */
-void cconv_bf16x3_raise(_Atomic uint32_t *greatest, uint32_t value);
-
-/* Is nothing flushed that counts, and all finite? */
-bool cconv_bf16x3_is_ordinary(uint32_t image, uint32_t weights);
-
-/* Make zero what no window of a block looks at, of channels packed as a larger block's: then the greatest magnitude does
- * not depend on how outputs are cut. */
-void cconv_bf16x3_clear(const cc_conv *conv, const cc_blocks *blocks, const cc_block *block, int64_t channels,
-                        char *packed);
-
-/* Image n alone, to be computed directly. */
-cc_conv cconv_bf16x3_directly(const cc_conv *conv, int64_t n);
-
-/* The lines of so many channels at `n` positions, from planes `stride` bytes apart, which are turned first. */
-void cconv_bf16x3_turn(const cc_conv *conv, const char *rows, int64_t stride, int64_t channels, int64_t n, char *turned,
-                       cc_split_job *job);
 
 /* Lines or planes of a block of image n and group g; their greatest magnitude. */
 uint32_t cconv_bf16x3_pack(const cc_bf16x3 *d, int64_t n, int64_t g, const cc_block *block, char *scratch);

@@ -82,51 +82,6 @@ void cconv_bf16x3_make_weights(const cc_conv *conv, const cc_bf16x3 *d, int64_t 
   *greatest = job.greatest;
 }
 
-void cconv_bf16x3_clear(const cc_conv *conv, const cc_blocks *blocks, const cc_block *block, int64_t channels,
-                        char *packed) {
-  const cc_halo_axis *axis = blocks->halo.axis;
-  const int64_t es = conv->element, phases = axis[0].phases * axis[1].phases * axis[2].phases;
-  int64_t seen[CCONV_MAX_SPATIAL], all = 0;
-  for (int a = 0; a < CCONV_MAX_SPATIAL; a++) {
-    seen[a] = axis[a].length - blocks->out[a] + block->size[a];
-    all += seen[a] == axis[a].length;
-  }
-  if (all == CCONV_MAX_SPATIAL)
-    return;
-  /* What a row or slice shares with the one before is fill, and stays. */
-  const int64_t shared[] = {0, axis[1].length - axis[1].pitch, axis[2].length - axis[2].pitch};
-  for (int64_t c = 0; c < channels; c++)
-    for (int64_t i = 0; i < phases; i++)
-      for (int64_t d = 0; d < axis[0].length; d++)
-        for (int64_t h = d < seen[0] ? 0 : shared[1]; h < axis[1].pitch; h++) {
-          const int64_t from = d < seen[0] && h < seen[1] ? seen[2] : shared[2], end = axis[2].pitch;
-          char *row =
-              packed +
-              (c * blocks->halo.channel + i * blocks->halo.phase + (d * axis[1].pitch + h) * axis[2].pitch) * es;
-          if (from < end)
-            memset(row + from * es, 0, (size_t)((end - from) * es));
-        }
-}
-
-void cconv_bf16x3_turn(const cc_conv *conv, const char *rows, int64_t stride, int64_t channels, int64_t n, char *turned,
-                       cc_split_job *job) {
-  char *lines = job->y;
-  job->low = (const float *)(const void *)turned;
-  job->high = job->low + CC_SQUARE_LANES;
-  job->step = CC_LINE_CHANNELS;
-  for (int64_t p = 0; p < n; p += CC_TURN) {
-    job->n = cc_min(CC_TURN, n - p);
-    conv->kernels->transpose(&(cc_transpose_job){.source = rows + p * conv->element,
-                                                 .stride = stride,
-                                                 .rows = channels,
-                                                 .n = job->n,
-                                                 .target = turned,
-                                                 .ldt = CC_LINE_CHANNELS});
-    job->y = lines + p * CC_LINE_BYTES;
-    conv->matrix->split(job);
-  }
-}
-
 uint32_t cconv_bf16x3_pack(const cc_bf16x3 *d, int64_t n, int64_t g, const cc_block *block, char *scratch) {
   const cc_conv *conv = d->conv;
   const cc_view *input = &conv->input;
@@ -149,7 +104,7 @@ uint32_t cconv_bf16x3_pack(const cc_bf16x3 *d, int64_t n, int64_t g, const cc_bl
     } else {
       cconv_operation_pack(conv->kernels, &d->blocks, conv->shape.axis, input, n, channel, block, &chunk,
                            conv->padding_value, scratch + d->halo_at);
-      cconv_bf16x3_clear(conv, &d->blocks, block, chunk.channels, scratch + d->halo_at);
+      cconv_matrix_clear(conv, &d->blocks, block, chunk.channels, scratch + d->halo_at);
       rows = scratch + d->halo_at;
       stride = halo->channel * conv->element;
     }
@@ -170,7 +125,7 @@ uint32_t cconv_bf16x3_pack(const cc_bf16x3 *d, int64_t n, int64_t g, const cc_bl
       job.n = positions;
       d->matrix->split(&job);
     } else {
-      cconv_bf16x3_turn(conv, rows, stride, chunk.channels, packed, scratch + d->turned_at, &job);
+      cconv_matrix_turn(conv, rows, stride, chunk.channels, packed, scratch + d->turned_at, &job);
     }
   }
   return job.greatest;

@@ -4,7 +4,7 @@
 
 #include "base/checked.h"
 #include "base/layout.h"
-#include "ops/conv_bf16x3.h"
+#include "ops/conv_matrix.h"
 
 enum {
   MOST_PHASES = 64,
@@ -46,40 +46,49 @@ static bool has_pixels(const cc_conv *conv) {
 }
 
 static bool work_out(cc_phases *p, int64_t threads, bool lanes_are_channels) {
-  if (!lanes_are_channels)
-    p->matrix = NULL;
+  int64_t offsets = p->conv->shape.ic;
+  for (int a = 0; a < CCONV_MAX_SPATIAL; a++)
+    offsets *= p->window[a].taps + (p->window[a].fuller < p->window[a].stride ? p->window[a].taps - 1 : 0);
+  if (p->matrix)
+    offsets = p->taps * cc_ceil_div(p->conv->shape.ic, CC_LINE_CHANNELS);
+  p->offsets_bytes = cc_lines(offsets * (int64_t)sizeof(int32_t));
+  p->table_bytes = cc_lines(p->taps * (int64_t)sizeof(cc_tap_place));
+  p->threads = threads;
   p->lanes_are_channels = lanes_are_channels;
   if (!(lanes_are_channels ? cconv_phases_channels_prepare : cconv_phases_rows_prepare)(p, threads))
     return false;
   p->workspace = p->offsets_bytes + p->table_bytes + p->weights_bytes + p->parts * p->thread_bytes;
-  if (p->matrix) {
-    cc_phases direct;
-    const cc_conv conv = cconv_bf16x3_directly(p->conv, 0);
-    p->greatest_bytes = cc_lines((p->conv->shape.n + 1) * (int64_t)sizeof(uint32_t));
-    if (!cconv_phases_prepare(&conv, threads, p->kept ? p->kept - CC_ALIGNMENT : NULL, &direct))
-      return false;
-    p->workspace = p->greatest_bytes + cc_max(p->workspace, direct.workspace);
-    p->threads = threads;
-  }
   return true;
+}
+
+/* The pass that computes an image for which the matrix unit will not do: whatever the cache, as the unit's. */
+static bool work_out_directly(const cc_phases *p, const cc_conv *one, cc_phases *direct) {
+  *direct = *p;
+  direct->conv = one;
+  direct->matrix = NULL;
+  direct->greatest_bytes = 0;
+  return work_out(direct, p->threads, true);
 }
 
 bool cconv_phases_prepare(const cc_conv *conv, int64_t threads, const char *kept, cc_phases *p) {
   if (!has_windows(conv, p))
     return false;
   p->kept = kept ? kept + CC_ALIGNMENT : NULL;
-  int64_t offsets = conv->shape.ic;
-  for (int a = 0; a < CCONV_MAX_SPATIAL; a++)
-    offsets *= p->window[a].taps + (p->window[a].fuller < p->window[a].stride ? p->window[a].taps - 1 : 0);
-  p->matrix = cconv_phases_matrix_pays(p) ? conv->matrix : NULL;
-  if (p->matrix)
-    offsets = p->taps * cc_ceil_div(conv->shape.ic, CC_LINE_CHANNELS);
-  p->offsets_bytes = cc_lines(offsets * (int64_t)sizeof(int32_t));
-  p->table_bytes = cc_lines(p->taps * (int64_t)sizeof(cc_tap_place));
-  const bool channels = p->matrix || has_pixels(conv) || has_few_places(p);
-  if (kept)
-    return work_out(p, threads, *(const int64_t *)(const void *)kept);
-  return work_out(p, threads, channels) || work_out(p, threads, !channels);
+  p->bounded = cconv_phases_matrix_pays(p);
+  p->matrix = p->bounded ? conv->matrix : NULL;
+  if (!p->matrix) {
+    const bool channels = has_pixels(conv) || has_few_places(p);
+    if (kept)
+      return work_out(p, threads, *(const int64_t *)(const void *)kept);
+    return work_out(p, threads, channels) || work_out(p, threads, !channels);
+  }
+  cc_phases direct;
+  const cc_conv one = cconv_matrix_directly(conv, 0);
+  if (!work_out(p, threads, true) || !work_out_directly(p, &one, &direct))
+    return false;
+  p->greatest_bytes = cc_lines((conv->shape.n + 1) * (int64_t)sizeof(uint32_t));
+  p->workspace = p->greatest_bytes + cc_max(p->workspace, direct.workspace);
+  return true;
 }
 
 double cconv_phases_operations(const cc_phases *p) {
@@ -197,12 +206,12 @@ static cconv_status run_strange(const cc_phases *p, cc_run *run, char *workspace
   const int64_t images = p->conv->shape.n;
   const uint32_t weights = atomic_load(cc_phases_greatest(p, images));
   for (int64_t n = 0; n < images && !status; n++) {
-    if (cconv_bf16x3_is_ordinary(atomic_load(cc_phases_greatest(p, n)), weights))
+    if (cconv_matrix_is_ordinary(atomic_load(cc_phases_greatest(p, n)), weights))
       continue;
     cc_phases direct;
-    const cc_conv one = cconv_bf16x3_directly(p->conv, n);
-    cconv_phases_prepare(&one, p->threads, p->kept ? p->kept - CC_ALIGNMENT : NULL, &direct);
-    status = cconv_phases_run(&direct, run, workspace + p->greatest_bytes);
+    const cc_conv one = cconv_matrix_directly(p->conv, n);
+    status = work_out_directly(p, &one, &direct) ? cconv_phases_run(&direct, run, workspace + p->greatest_bytes)
+                                                 : CCONV_UNSUPPORTED; /* never: it was worked out before */
   }
   return status;
 }

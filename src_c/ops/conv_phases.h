@@ -2,8 +2,8 @@
  * conv_phases.h - all phases of a transposed convolution in one pass over the input.
  *
  * Law: a place of the input (shape/transpose_shape.h) has an output of every phase, and they all look at its window: it
- * is packed once. Each sum is that of the phase as an ordinary direct convolution, term by term, whichever way is
- * taken. How weights are laid out follows from the way, one image's shape, the weight's, parameters and dtype; a plan's
+ * is packed once. Each sum is that of the phase as an ordinary direct convolution, term by term, or on a matrix unit as
+ * one by bf16x3, whichever way is taken. How weights are laid out follows from the way, one image's shape, the weight's, parameters and dtype; a plan's
  * own say for which way they are. */
 #ifndef CC_CONV_PHASES_H
 #define CC_CONV_PHASES_H
@@ -28,6 +28,7 @@ typedef struct cc_phases {
   int64_t piece;           /* input channels whose weights are laid out at a time */
   int64_t units, parts;
   const cc_matrix_kernels *matrix; /* products, of lanes of channels; NULL for those of vectors */
+  bool bounded;                    /* shapes say that a thread's scratch fits MOST_BYTES: the cache has no say */
   int64_t slices, plane;           /* with it: 32 channels each; lines of a part of them */
   int64_t threads;                 /* it was worked out for */
   int64_t greatest_bytes;          /* of magnitudes, before all else: of images, and behind them of the weights */
@@ -72,6 +73,8 @@ static inline _Atomic uint32_t *cc_phases_greatest(const cc_phases *p, int64_t n
 
 /* Is the pass faster on a matrix unit? By shapes alone. */
 bool cconv_phases_matrix_pays(const cc_phases *p);
+/* Bytes of a thread's scratch beside lines, inputs and sums. */
+int64_t cconv_phases_matrix_fixed(const cc_phases *p);
 /* What a thread's scratch has before the panel, in bytes: lines, squares of a piece of a panel, and what they take. */
 int64_t cconv_phases_matrix_lay_out(cc_phases *p);
 void cconv_phases_matrix_offsets(const cc_phases *p, int32_t *offsets);

@@ -10,15 +10,14 @@
 #include "ops/conv_phases.h"
 
 enum {
-  BLOCK_PLACES = 64,       /* worth having in a block: weights are laid out anew for each */
-  FEW_PLACES = 256,        /* less are hardly cut into blocks */
-  MOST_LINE = 1 << 9,      /* places that the choice of tiles tells apart */
-  PIECE_BYTES = 1 << 17,   /* of weights, between layout and use */
-  STORE_PLACES = 64,       /* turned at a time */
-  BUDGETS = 4,             /* of scratch: a block lays out all weights anew, and reads its inputs once a panel, ... */
-  MOST_BYTES = 8000000,    /* ... but no more than this, unless one is more */
-  MATRIX_BYTES = 24 << 20, /* of scratch where lines of a row and sums of few places take more */
-  UNITS_A_THREAD = 2       /* so that dealing them out leaves no thread idle for long; each lays out its weights anew */
+  BLOCK_PLACES = 64,     /* worth having in a block: weights are laid out anew for each */
+  FEW_PLACES = 256,      /* less are hardly cut into blocks */
+  MOST_LINE = 1 << 9,    /* places that the choice of tiles tells apart */
+  PIECE_BYTES = 1 << 17, /* of weights, between layout and use */
+  STORE_PLACES = 64,     /* turned at a time */
+  BUDGETS = 4,           /* of scratch: a block lays out all weights anew, and reads its inputs once a panel, ... */
+  MOST_BYTES = 8000000,  /* ... but no more than this, unless one is more */
+  UNITS_A_THREAD = 2     /* so that dealing them out leaves no thread idle for long; each lays out its weights anew */
 };
 
 /* Places that follow each other in the halo, where windows are single inputs. */
@@ -66,12 +65,14 @@ bool cconv_phases_channels_prepare(cc_phases *p, int64_t threads) {
   const int64_t panel_bytes = p->kept ? 0 : cc_lines(p->piece * p->taps * p->width * es);
   const int64_t across_bytes = cc_lines(p->window[2].stride * p->width * STORE_PLACES * es);
   const int64_t place_bytes = p->phases * p->width * es, slack = vl * p->width * es;
-  const int64_t fixed =
-      p->offsets_bytes + p->table_bytes + cc_lines(p->piece * p->taps * p->width * es) + slack + 2 * across_bytes;
+  const int64_t whole = cc_ceil_div(shape->ic, CC_LINE_CHANNELS) * CC_LINE_CHANNELS;
+  const int64_t fixed = p->offsets_bytes + p->table_bytes + cc_lines(p->piece * p->taps * p->width * es) + slack +
+                        2 * across_bytes + (p->matrix ? cconv_phases_matrix_fixed(p) : 0);
   cc_block_request request = {
       .axis = p->axis,
-      .channels = p->matrix ? cc_ceil_div(shape->ic, CC_LINE_CHANNELS) * CC_LINE_CHANNELS : shape->ic,
-      .element = p->matrix ? CC_PARTS * 2 : es, /* bytes of a value in parts */
+      .channels = p->matrix ? whole : shape->ic,
+      /* Bytes of a value in parts, and of one as it comes, of 32 channels at a time. */
+      .element = p->matrix ? CC_PARTS * 2 + cc_ceil_div(CC_LINE_CHANNELS * es, whole) : es,
       .budget = cc_max(budget, cc_min(BUDGETS * budget, MOST_BYTES)) - fixed - 4 * CC_ALIGNMENT,
       .lanes = BLOCK_PLACES,
       .slab = place_bytes,
@@ -79,8 +80,8 @@ bool cconv_phases_channels_prepare(cc_phases *p, int64_t threads) {
       .blocks = threads == 1 ? 1 : cc_ceil_div(UNITS_A_THREAD * threads, images * p->panels),
   };
   cconv_choose_blocks(&request, &p->blocks);
-  if (p->matrix && p->blocks.chunks != 1) { /* never by the size of a cache: see cconv_choose_bf16x3_phases */
-    request.budget = MATRIX_BYTES;
+  if (p->bounded && p->blocks.chunks != 1) {
+    request.budget = MOST_BYTES - fixed;
     request.lanes = 1;
     cconv_choose_blocks(&request, &p->blocks);
   }

@@ -4,10 +4,9 @@
  *
  * Law: as in conv_bf16x3.c, of which every phase is a convolution: a step is 32 channels of a tap of a phase, and steps of
  * a sum are in the order channels, then taps. */
-#include <string.h>
-
+#include "base/checked.h"
 #include "choose/algorithm.h"
-#include "ops/conv_bf16x3.h"
+#include "ops/conv_matrix.h"
 #include "ops/conv_phases.h"
 
 /* The ordinary convolution whose kernel is the window. */
@@ -26,18 +25,29 @@ bool cconv_phases_matrix_pays(const cc_phases *p) {
   const cc_conv *conv = p->conv;
   const cc_conv_shape shape = window_shape(p);
   return conv->matrix && conv->algorithm == CCONV_ALGORITHM_AUTO &&
-         cconv_choose_bf16x3_phases(conv->dtype, &shape, p->taps);
+         cconv_choose_bf16x3_phases(conv->dtype, &shape, p->phases, p->taps);
+}
+
+/* Of the squares of a piece. */
+static int64_t squares_bytes(const cc_phases *p) {
+  return p->piece / CC_LINE_CHANNELS * p->taps * (p->width / CC_SQUARE_LANES) * CC_PARTS * CC_SQUARE_BYTES;
+}
+
+int64_t cconv_phases_matrix_fixed(const cc_phases *p) {
+  const int64_t sums = CC_MATRIX_POSITIONS * p->phases * p->width * p->conv->element; /* rounded up to */
+  return squares_bytes(p) + CC_TURN * CC_LINE_CHANNELS * p->conv->element + sums +
+         CC_MATRIX_POSITIONS * (int64_t)CC_LINE_BYTES;
 }
 
 int64_t cconv_phases_matrix_lay_out(cc_phases *p) {
   const cc_halo *halo = &p->blocks.halo;
-  const int64_t es = p->conv->element, squares = p->width / CC_SQUARE_LANES;
+  const int64_t es = p->conv->element;
   p->slices = cc_ceil_div(p->conv->shape.ic, CC_LINE_CHANNELS);
   p->plane = halo->channel;
   p->slab_places = cc_ceil_div(halo->positions, CC_MATRIX_POSITIONS) * CC_MATRIX_POSITIONS;
   const int64_t lines = (p->slices * CC_PARTS * p->plane + CC_MATRIX_POSITIONS) * CC_LINE_BYTES;
   p->squares_at = lines;
-  p->turned_at = p->squares_at + p->piece / CC_LINE_CHANNELS * p->taps * squares * CC_PARTS * CC_SQUARE_BYTES;
+  p->turned_at = p->squares_at + squares_bytes(p);
   p->halo_at = p->turned_at + CC_TURN * CC_LINE_CHANNELS * es;
   return p->halo_at + cc_lines(CC_LINE_CHANNELS * halo->channel * es);
 }
@@ -67,14 +77,14 @@ void cconv_phases_matrix_pack(const cc_phases *p, int64_t n, int64_t g, const cc
     chunk.channels = cc_min(CC_LINE_CHANNELS, conv->shape.ic - chunk.channel);
     cconv_operation_pack(conv->kernels, &p->blocks, p->axis, &conv->input, n, g * conv->shape.ic + chunk.channel, block,
                          &chunk, conv->padding_value, scratch + p->halo_at);
-    cconv_bf16x3_clear(conv, &p->blocks, block, chunk.channels, scratch + p->halo_at);
+    cconv_matrix_clear(conv, &p->blocks, block, chunk.channels, scratch + p->halo_at);
     job.low_lanes = (int32_t)cc_min(CC_SQUARE_LANES, chunk.channels);
     job.high_lanes = (int32_t)chunk.channels - job.low_lanes;
     job.y = scratch + slice * CC_PARTS * job.y_part;
-    cconv_bf16x3_turn(conv, scratch + p->halo_at, p->plane * conv->element, chunk.channels, p->blocks.halo.phase,
+    cconv_matrix_turn(conv, scratch + p->halo_at, p->plane * conv->element, chunk.channels, p->blocks.halo.phase,
                       scratch + p->turned_at, &job);
   }
-  cconv_bf16x3_raise(cc_phases_greatest(p, n), job.greatest);
+  cconv_matrix_raise(cc_phases_greatest(p, n), job.greatest);
 }
 
 /* One square of the weights of a slice and tap. rows: element (channel 0, lane 0); channels are `step` elements apart. */
@@ -115,7 +125,7 @@ void cconv_phases_matrix_weights(const cc_phases *p, const cc_phase *phase, cons
                       target + i * CC_SQUARE_BYTES, &job);
         }
   }
-  cconv_bf16x3_raise(cc_phases_greatest(p, p->conv->shape.n), job.greatest);
+  cconv_matrix_raise(cc_phases_greatest(p, p->conv->shape.n), job.greatest);
 }
 
 void cconv_phases_matrix_sum(const cc_phases *p, int64_t positions, int64_t c, int64_t channels, char *scratch) {

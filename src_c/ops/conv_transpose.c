@@ -4,7 +4,7 @@
  * Law: every phase of the stride that taps meet is an ordinary convolution with every q-th of them
  * (see shape/transpose_shape.h): no zero is inserted, no sum is stored before it is whole. Where other
  * phases have outputs, all outputs are first made bias: there may be far more phases than taps. Direct ones that meet
- * every output go in one pass (ops/conv_phases.h), with the same bits. */
+ * every output go in one pass (ops/conv_phases.h), with the same bits; or, where AUTO is asked for, on a matrix unit. */
 #include "ops/conv_transpose.h"
 #include "base/checked.h"
 #include "base/error.h"
