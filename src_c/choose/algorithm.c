@@ -25,6 +25,7 @@ enum {
   MOST_OUTPUTS = 1 << 30,   /* that the model of bf16x3 tells apart */
   LEAST_PRODUCTS = 5 << 20, /* of an image and group: of fewer, what comes before and after takes as long */
   MOST_SPLIT_TAPS = 256,    /* of a kernel whose values are split in parts: 32 channels of them are made at once; */
+  MOST_PLACES = 1 << 13,    /* of a transposed convolution: of more, places in the lanes are as fast, and write once; */
   MOST_PHASE_TAPS = 64,     /* in all phases of a transposed convolution, whose weights are made so, too; and phases, */
   MOST_SPLIT_PHASES = 16,   /* which have their sums at once */
   MOST_SPLIT_TERMS = 1 << 16,
@@ -236,7 +237,7 @@ bool cconv_choose_bf16x3(int32_t asked, int32_t dtype, const cc_conv_shape *shap
 
 bool cconv_choose_bf16x3_phases(int32_t dtype, const cc_conv_shape *shape, int64_t phases, int64_t taps) {
   const int64_t places = outputs_of(shape), vectors = cc_ceil_div(shape->oc, 16);
-  if (shape->oc < LEAST_CHANNELS || cconv_bf16x3_serves(dtype, true, shape, NULL) != CCONV_OK ||
+  if (shape->oc < LEAST_CHANNELS || places > MOST_PLACES || cconv_bf16x3_serves(dtype, true, shape, NULL) != CCONV_OK ||
       !split_fits(shape, SPLIT_BYTES / 2) || taps > MOST_PHASE_TAPS || phases > MOST_SPLIT_PHASES ||
       places < LEAST_PRODUCTS / taps / cc_min(shape->ic * cc_min(shape->oc, MOST_TERMS), LEAST_PRODUCTS / taps))
     return false;

@@ -281,10 +281,10 @@ typedef struct cconv_error {
  * dtype of the arithmetic, and residual, of the output's shape and dtype, may be NULL. Integers have the
  * activations RELU and CLIP; of a padding value or a limit they take the whole part, or the dtype's own
  * limit for what lies beyond.
- * By CCONV_ALGORITHM_DIRECT every sum is one chain of multiply-adds in the order channel, then tap, first tap first, fused
- * where the instruction set can (not on generic). By any algorithm it is bitwise the same for any number of threads, any batch and
- * any strides. The bias must be contiguous, the output aligned and apart from the inputs; the workspace
- * may have any alignment, and its size depends on the number of threads. */
+ * By CCONV_ALGORITHM_DIRECT every sum is one chain of multiply-adds in the order channel, then tap, first tap first,
+ * fused where the instruction set can (not on generic). By any algorithm it is bitwise the same for any number of
+ * threads, any batch and any strides. The bias must be contiguous, the output aligned and apart from the inputs; the
+ * workspace may have any alignment, and its size depends on the number of threads. */
 cconv_status cconv_conv_workspace(const cconv_conv_params *params, const cconv_tensor *input,
                                   const cconv_tensor *weight, const cconv_tensor *bias, const cconv_tensor *residual,
                                   const cconv_tensor *output, const cconv_context *context, size_t *bytes,

@@ -3,8 +3,8 @@
  *
  * Law: a place of the input (shape/transpose_shape.h) has an output of every phase, and they all look at its window: it
  * is packed once. Each sum is that of the phase as an ordinary direct convolution, term by term, or on a matrix unit as
- * one by bf16x3, whichever way is taken. How weights are laid out follows from the way, one image's shape, the weight's, parameters and dtype; a plan's
- * own say for which way they are. */
+ * one by bf16x3, whichever way is taken. How weights are laid out follows from the way, one image's shape, the weight's,
+ * parameters and dtype; a plan's own say for which way they are. */
 #ifndef CC_CONV_PHASES_H
 #define CC_CONV_PHASES_H
 

@@ -6,8 +6,9 @@
  *
  *   x0 w2, x0 w1, x1 w1, x1 w0, x0 w0, x2 w0
  *
- * in which each has a square in common with the one before. Two by two squares need 14 loads for 24 products, which
- * the unit hides; a sum is ready after the time of four products. Lines are whole and aligned: those across two lines of the cache take seven times as long.
+ * in which each has a square in common with the one before. Two by two squares need 14 loads for 24 products, which the
+ * unit hides; a sum is ready after the time of four products. Lines are whole and aligned: those across two lines of the
+ * cache take seven times as long.
  *
  * Parameters: CC_PLANES, 1 for planes and 0 for lines. Undefines it. */
 
