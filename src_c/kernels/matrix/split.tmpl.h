@@ -5,13 +5,13 @@
  * at most, so every subtraction is exact, and the third part needs no rounding. */
 
 /* One value's parts, in the upper halves of lanes. Infinity and NaN give NaN somewhere: `greatest` tells. */
-typedef struct parts {
+typedef struct cconv_f32_parts__amx {
   __m512i part[CC_PARTS];
-} parts;
+} cconv_f32_parts__amx;
 
-CC_ALWAYS_INLINE parts parts_of(__m512 x) {
+CC_ALWAYS_INLINE cconv_f32_parts__amx parts_of(__m512 x) {
   const __m512i half = _mm512_set1_epi32(0x8000), upper = _mm512_set1_epi32((int32_t)0xffff0000);
-  parts p;
+  cconv_f32_parts__amx p;
   p.part[0] = _mm512_and_si512(_mm512_add_epi32(_mm512_castps_si512(x), half), upper);
   x = _mm512_sub_ps(x, _mm512_castsi512_ps(p.part[0]));
   p.part[1] = _mm512_and_si512(_mm512_add_epi32(_mm512_castps_si512(x), half), upper);
@@ -26,7 +26,7 @@ CC_ALWAYS_INLINE __m512i greater(__m512i greatest, __m512 x) {
 
 /* A line of the pairs of two vectors, in its three parts. */
 CC_ALWAYS_INLINE void store_pairs(__m512 low, __m512 high, char *y, int64_t y_part) {
-  const parts first = parts_of(low), second = parts_of(high);
+  const cconv_f32_parts__amx first = parts_of(low), second = parts_of(high);
   const __m512i upper = _mm512_set1_epi32((int32_t)0xffff0000); /* of a third part that is subnormal, too */
   CC_UNROLL
   for (int k = 0; k < CC_PARTS; k++) /* a | (b & c) */

@@ -2,17 +2,17 @@
  * tiles.tmpl.h - what products on the matrix unit have in common. */
 
 /* What the instructions of tiles are told: all 8 registers are whole squares. */
-typedef struct tile_config {
+typedef struct cc_tile_config {
   uint8_t palette, start, none[14];
   uint16_t row_bytes[16];
   uint8_t rows[16];
-} tile_config;
+} cc_tile_config;
 
 /* The intrinsics do not say which memory they read. */
 CC_ALWAYS_INLINE void settle_memory(void) { __asm__ volatile("" ::: "memory"); }
 
 static void cconv_f32_matrix_begin__amx(void) {
-  tile_config config = {.palette = 1};
+  cc_tile_config config = {.palette = 1};
   for (int i = 0; i < 8; i++) {
     config.row_bytes[i] = CC_LINE_BYTES;
     config.rows[i] = CC_SQUARE_LANES;
