@@ -356,8 +356,9 @@ def bf16x3(axes: Sequence[Axis], channels: int, dtype: str) -> str:
         outputs = min(_shape.output_size(axis), BF16X3_OUTPUTS) if i == len(axes) else 1
         phases = min(axis.kernel, axis.stride // math.gcd(axis.stride, axis.dilation))
         lines *= (outputs + (axis.kernel - 1) * axis.dilation // axis.stride) * phases
-    if lines + 2 * 64 > BF16X3_BYTES // (-(-channels // 32) * 192):
-        return f"keeps {BF16X3_BYTES} bytes of inputs at most, which a row of outputs exceeds here"
+    kept = (lines + 2 * 64) * -(-channels // 32) * 192
+    if kept > BF16X3_BYTES:
+        return f"keeps {BF16X3_BYTES} bytes of inputs at most, but a row of outputs needs {kept}"
     return ""
 
 

@@ -109,8 +109,8 @@ def conv_transpose2d(
     element is one chain of multiply-adds over its K products, as in `conv2d`, by input channels,
     then taps, the last first; its error is at most ``(K + 2) * u * sum(|weight| * |input|)`` before
     the activation, u being half an ulp of 1.  On a matrix unit it is as of 'bf16x3' in `conv2d`.
-    The bits of the result depend neither on `threads`, nor
-    on what else is in the batch, nor on strides in memory.
+    The bits of the result depend neither on `threads`, nor on what else is in the batch, nor on
+    strides in memory.
 
     Examples
     --------
