@@ -53,6 +53,7 @@ cdef extern from "cconv.h" nogil:
     enum: CCONV_ALGORITHM_DIRECT
     enum: CCONV_ALGORITHM_WINOGRAD
     enum: CCONV_ALGORITHM_BF16X3
+    enum: CCONV_ALGORITHM_INT8X3
     enum: CCONV_POOL_MAX
     enum: CCONV_POOL_AVERAGE
     enum: CCONV_POOL_MIN

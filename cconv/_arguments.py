@@ -20,7 +20,7 @@ Ints: TypeAlias = SupportsIndex | Sequence[SupportsIndex]
 OutputSize: TypeAlias = SupportsIndex | Sequence[SupportsIndex | None] | None
 Padding: TypeAlias = str | SupportsIndex | Sequence[SupportsIndex | Sequence[SupportsIndex]]
 
-ALGORITHMS = ("auto", "direct", "winograd", "bf16x3")
+ALGORITHMS = ("auto", "direct", "winograd", "bf16x3", "int8x3")
 POOL_WORDS = ("valid", "same", "same_lower")
 CONV_WORDS = (*POOL_WORDS, "full")
 CONV1D_WORDS = (*CONV_WORDS, "causal")
@@ -451,7 +451,7 @@ def algorithm(function: str, value: str, products: Products | None = None) -> st
     if not isinstance(value, str) or value not in ALGORITHMS:
         raise ValueError(f"{function}: algorithm is {value!r}; expected {_one_of(ALGORITHMS)}")
     chosen = default_algorithm() if value == "auto" else value
-    if chosen in ("winograd", "bf16x3"):
+    if chosen in ("winograd", "bf16x3", "int8x3"):
         lacks = "cannot serve this call" if products is None else _lacks(chosen, products)
         if lacks:
             where = "" if value == chosen else " (from CCONV_ALGORITHM)"
@@ -469,6 +469,8 @@ def _lacks(chosen: str, products: Products) -> str:
         return _check.winograd(axes, channels, dtype)
     if not matrix_unit:
         return "needs the AMX instructions of the CPU and Linux, but `show_config()` has no 'amx'"
+    if chosen == "int8x3":
+        return _check.int8x3(axes, channels, dtype)
     return _check.bf16x3(axes, channels, dtype)
 
 

@@ -335,7 +335,7 @@ def winograd(axes: Sequence[Axis], channels: int, dtype: str) -> str:
 LEAST_BF16X3_CHANNELS = 16  # these, too, as in src_c/choose/algorithm.c
 MOST_BF16X3_TAPS = 256
 MOST_BF16X3_TERMS = 2**16
-BF16X3_OUTPUTS = 128
+SPLIT_OUTPUTS = 128
 BF16X3_BYTES = 2**22
 
 
@@ -351,14 +351,38 @@ def bf16x3(axes: Sequence[Axis], channels: int, dtype: str) -> str:
             f"sums at most {MOST_BF16X3_TAPS} taps, and {MOST_BF16X3_TERMS} taps times channels, "
             f"but these are {taps} and {taps * channels}"
         )
-    lines = 1
+    return _keeps(axes, -(-channels // 32) * 192, BF16X3_BYTES)
+
+
+MOST_INT8X3_TERMS = 2**14  # these, too
+INT8X3_BYTES = 5 * 2**20
+
+
+def int8x3(axes: Sequence[Axis], channels: int, dtype: str) -> str:
+    """Why float32 in three digits of 8 bits cannot serve, to follow "which"; nothing if it can."""
+    lacks = bf16x3(axes, channels, dtype)
+    if lacks:
+        return lacks
+    taps = math.prod(axis.kernel for axis in axes)
+    lines = -(-channels // 64)
+    if lines * 64 > MOST_INT8X3_TERMS // taps:
+        return (
+            f"sums at most {MOST_INT8X3_TERMS} taps times whole 64 channels, but these are "
+            f"{taps * lines * 64}"
+        )
+    return _keeps(axes, lines * 192 + 256, INT8X3_BYTES)
+
+
+def _keeps(axes: Sequence[Axis], position: int, most: int) -> str:
+    """Why what a row of outputs looks at, `position` bytes each, is too much; nothing if not."""
+    positions = 1
     for i, axis in enumerate(axes, 1):
-        outputs = min(_shape.output_size(axis), BF16X3_OUTPUTS) if i == len(axes) else 1
+        outputs = min(_shape.output_size(axis), SPLIT_OUTPUTS) if i == len(axes) else 1
         phases = min(axis.kernel, axis.stride // math.gcd(axis.stride, axis.dilation))
-        lines *= (outputs + (axis.kernel - 1) * axis.dilation // axis.stride) * phases
-    kept = (lines + 2 * 64) * -(-channels // 32) * 192
-    if kept > BF16X3_BYTES:
-        return f"keeps {BF16X3_BYTES} bytes of inputs at most, but a row of outputs needs {kept}"
+        positions *= (outputs + (axis.kernel - 1) * axis.dilation // axis.stride) * phases
+    kept = (positions + 2 * 64) * position
+    if kept > most:
+        return f"keeps {most} bytes of inputs at most, but a row of outputs needs {kept}"
     return ""
 
 

@@ -80,6 +80,7 @@ cdef dict _ALGORITHMS = {
     "direct": CCONV_ALGORITHM_DIRECT,
     "winograd": CCONV_ALGORITHM_WINOGRAD,
     "bf16x3": CCONV_ALGORITHM_BF16X3,
+    "int8x3": CCONV_ALGORITHM_INT8X3,
 }
 cdef tuple _AXES = (0, 1, 2, 3, 4)
 # Below it a call takes some microseconds, and to hand the interpreter to another thread as much.

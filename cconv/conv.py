@@ -88,14 +88,15 @@ def conv2d(
         Added before the activation: ``act(convolution + bias + residual)``.
     out : ndarray, of the shape and dtype of the result, optional
         Written and returned.  It may have any strides, and may overlap the other arrays.
-    algorithm : {'auto', 'direct', 'winograd', 'bf16x3'}
+    algorithm : {'auto', 'direct', 'winograd', 'bf16x3', 'int8x3'}
         'direct' sums the products as the formula has them.  'winograd' needs fewer multiplications,
         for floats.  It transforms the last two axes where the kernel is 3 by 3 or 5 by 5 along
         them; else the last where it is 3 or 5 along it; else the one before, where it is 3 or 5
         along that and 1 along the last.  Their stride is 1, their dilation any.  Of the other
         axes one may have any kernel, stride and dilation; the rest has a kernel and stride of 1.
         Elsewhere it is refused.  'bf16x3' computes in float32 on the matrix unit of CPUs that have
-        AMX, from 16 channels a group on, and is refused elsewhere.  'auto' takes the fastest, also
+        AMX, from 16 channels a group on, and is refused elsewhere; 'int8x3' likewise, and is faster
+        still.  'auto' takes the fastest, 'int8x3' of kernels of one tap from 256 channels on, also
         Winograd's for large kernels of one channel a group, which shapes and parameters alone
         decide: never threads, batch or memory order.  It looks at values in one case: a float
         kernel with one channel in and out, of 25 taps to 48 by 48, that is a column times a row but
@@ -149,11 +150,25 @@ def conv2d(
     elements of those that an output looks at.
 
     By 'bf16x3' [1]_ a float32 is the sum of three bfloat16, and six of the nine products of such
-    parts, each exact, are summed.  The error is at most ``(K + 24) * u * S + K * 1e-37`` with ``S =
-    sum(|weight| * |input|)``, and in practice less than that of 'direct'.  Integers are exact where
-    ``S`` is below ``0.99 * 2**24``.  An image in which a value is not finite or beyond 1e15,
-    or whose greatest product with a weight is below 1e-24, is computed by 'direct', and so are all
-    where a weight is so.
+    parts, each exact, are summed.  The error is at most ``(K + 24) * u * S + K * 1e-37 * max(1,
+    max|input|, max|weight|)`` with ``S = sum(|weight| * |input|)``, and in practice less than that
+    of 'direct'.  Integers are exact where ``S`` is below ``0.99 * 2**24``.  An image in which a
+    value is not finite or beyond 1e15, or whose greatest product with a weight is below 1e-24, is
+    computed by 'direct', and so are all where a weight is so.
+
+    By 'int8x3' [2]_ inputs are whole numbers of a unit, 2**-23 of the power of two above the
+    greatest that a block of outputs looks at, which is the image or some of its rows, and weights
+    of one above the greatest of their filter.  Of the products of their three digits of 8 bits six
+    are summed, exactly.  The error is at most ``G * eps * sum_c max|input_c| * sum|weight_c|`` with
+    the maximum over that block.  G is 16 where roundings are independent, and in practice the error
+    is about that of 'winograd'; where they repeat, in flat images under filters of equal weights
+    but for a far larger one, G is 600.  Integers up to 127 are exact where sums are below 2**24.
+    By 'bf16x3', to the bit, is computed an image in which 16 neighbouring positions, the border
+    counted, hold nothing but values below 1/64 of the greatest of the block, and not only 0; one
+    where, for some filter of K weights, the sum over channels of ``max|input_c| * sum|weight_c|``
+    is less than about ``max(1 / (4 sqrt(K)), 1 / 64)`` of K times the greatest input times the
+    greatest weight (for kernels of one tap up to twice that: of the power of two above it); and one
+    that 'bf16x3' computes by 'direct'.
 
     Dtypes are float16, float32, float64, bool, and integers of 8 to 64 bits.  With a float among
     input, weight and bias the result follows `numpy.result_type`; float16 is computed in float32
@@ -166,6 +181,8 @@ def conv2d(
     ----------
     .. [1] G. Henry, P. T. P. Tang and A. Heinecke, "Leveraging the bfloat16 Artificial Intelligence
            Datatype For Higher-Precision Computations", IEEE ARITH 2019.
+    .. [2] H. Ootomo, K. Ozaki and R. Yokota, "DGEMM on Integer Matrix Multiplication Unit", Int. J.
+           High Performance Computing Applications 38(4), 2024.
 
     Examples
     --------

@@ -22,6 +22,7 @@ ALGORITHMS = {
     "depthwise": "direct, channel by channel: each group has one input channel",
     "winograd": "Winograd: fewer multiplications, on transformed tiles of the image",
     "bf16x3": "bf16x3: products on a matrix unit, of float32 in three parts of bfloat16",
+    "int8x3": "int8x3: products on a matrix unit, of float32 in three digits of 8 bits",
     "separable": "two passes of sums, for the kernel is a column times a row",
     "reference": "the NumPy reference, for there is no C core",
 }
@@ -63,8 +64,8 @@ class ConvPlan:
     dtype : numpy.dtype
         Of the result.
     algorithm : str
-        What was chosen: 'direct', 'depthwise' (direct, channel by channel), 'winograd', 'bf16x3' or
-        'separable' (a pass along each axis); 'reference' without the C core.
+        What was chosen: 'direct', 'depthwise' (direct, channel by channel), 'winograd', 'bf16x3',
+        'int8x3' or 'separable' (a pass along each axis); 'reference' without the C core.
     flops : int
         Twice the multiply-adds of a call, taps on the padding counted.
     workspace_nbytes : int

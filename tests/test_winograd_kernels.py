@@ -426,6 +426,9 @@ PRODUCTS: list[tuple[Ints, int, int, int, int]] = [
     ((1, 3), 1, 384, 384, 8),
     ((3, 1), 1, 384, 384, 8),
     ((1, 5), 1, 64, 64, 28),
+    ((5, 5), 1, 48, 64, 35),
+    ((5, 3), 1, 64, 64, 28),
+    ((3,), 4, 600, 600, 400),
     ((1, 7), 1, 192, 192, 17),
 ]
 
@@ -433,7 +436,7 @@ PRODUCTS: list[tuple[Ints, int, int, int, int]] = [
 @pytest.mark.parametrize("shape", CHOSEN)
 def test_auto_is_a_function_of_shapes(shape: tuple[Ints, int, int, int, int]) -> None:
     kernel, step, c, oc, size = shape
-    expected = "bf16x3" if cases.MATRIX_UNIT and shape in PRODUCTS else CHOSEN[shape]
+    expected = "int8x3" if cases.MATRIX_UNIT and shape in PRODUCTS else CHOSEN[shape]
     spatial = (size,) * len(kernel)
     arguments = {"padding": "same", "dilation": step}
     w = np.zeros((oc, c, *kernel), "f4")

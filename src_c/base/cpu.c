@@ -39,9 +39,10 @@ extern long syscall(long number, ...);
 enum { ARCH_REQ_XCOMP_PERM = 0x1023, TILE_DATA = 18 };
 
 bool cconv_cpu_has_amx(void) {
-  const unsigned tiles = 1U << 22 | 1U << 24; /* of bfloat16, and at all */
+  const unsigned tiles = 1U << 22 | 1U << 24 | 1U << 25; /* of bfloat16, at all, and of bytes */
   unsigned a, b, c, d;
-  return cconv_cpu_has_avx512() && __get_cpuid_count(7, 0, &a, &b, &c, &d) && (d & tiles) == tiles &&
+  return cconv_cpu_has_avx512() && __builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("avx512vnni") &&
+         __get_cpuid_count(7, 0, &a, &b, &c, &d) && (d & tiles) == tiles &&
          syscall(SYS_arch_prctl, (long)ARCH_REQ_XCOMP_PERM, (long)TILE_DATA) == 0;
 }
 #endif
@@ -58,7 +59,10 @@ const char *cconv_cpu_feature(int index) {
       {"avx512bw", __builtin_cpu_supports("avx512bw")},
       {"avx512dq", __builtin_cpu_supports("avx512dq")},
       {"avx512vl", __builtin_cpu_supports("avx512vl")},
+      {"avx512vbmi", __builtin_cpu_supports("avx512vbmi")},
+      {"avx512vnni", __builtin_cpu_supports("avx512vnni")},
       {"amx-bf16", d >> 22 & 1},
+      {"amx-int8", d >> 25 & 1},
       {"amx-tile", d >> 24 & 1},
   };
   int present = 0;

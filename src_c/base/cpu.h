@@ -8,6 +8,6 @@
 bool cconv_cpu_has_any(void);    /* what all have */
 bool cconv_cpu_has_avx2(void);   /* AVX2 and FMA, and the system saves their registers */
 bool cconv_cpu_has_avx512(void); /* AVX-512 F, BW, DQ and VL, likewise */
-bool cconv_cpu_has_amx(void);    /* and tiles of bfloat16, which the system then lets this process use */
+bool cconv_cpu_has_amx(void);    /* and tiles of bfloat16 and bytes, which the system then lets this process use */
 
 #endif

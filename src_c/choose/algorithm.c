@@ -30,7 +30,10 @@ enum {
   MOST_SPLIT_PHASES = 16,   /* which have their sums at once */
   MOST_SPLIT_TERMS = 1 << 16,
   SPLIT_POSITIONS = 128, /* outputs of a row, of which at least those have to fit */
-  SPLIT_BYTES = 4 << 20  /* into so many bytes of parts */
+  SPLIT_BYTES = 4 << 20, /* into so many bytes of parts, */
+  DIGIT_BYTES = 5 << 20, /* or of digits */
+  DEEP_CHANNELS = 256, /* of kernels of one tap, that are computed of digits: errors of fewer cancel each other less; */
+  MOST_DIGIT_TERMS = 1 << 14 /* that are summed of digits: those of 16 lanes are made at once */
 };
 
 static const cc_winograd_costs kinds[] = {
@@ -169,12 +172,16 @@ cc_method cconv_choose_method(int32_t asked, int32_t dtype, const cc_conv_shape 
   return method;
 }
 
-/* Do the parts of what a row of outputs looks at, or a few outputs of a longer one, take so many bytes at most? */
-static bool split_fits(const cc_conv_shape *shape, int64_t bytes) {
+/* Does what a row of outputs looks at, or a few outputs of a longer one, take so many bytes at most, with `position` for
+ * each position? */
+static bool split_fits(const cc_conv_shape *shape, int64_t position, int64_t bytes) {
   const int64_t out[CCONV_MAX_SPATIAL] = {1, 1, cc_min(shape->axis[2].out, SPLIT_POSITIONS)};
   const int64_t taps[CCONV_MAX_SPATIAL] = {shape->axis[0].kernel, shape->axis[1].kernel, shape->axis[2].kernel};
-  return cconv_halo_fits(shape->axis, out, taps, 64, 1, bytes / (cc_ceil_div(shape->ic, 32) * 3 * 64));
+  return cconv_halo_fits(shape->axis, out, taps, 64, 1, bytes / position);
 }
+
+/* Bytes of a position in parts: lines of 32 channels. */
+static int64_t parts_of(const cc_conv_shape *shape) { return cc_ceil_div(shape->ic, 32) * 3 * 64; }
 
 cconv_status cconv_bf16x3_serves(int32_t dtype, bool matrix_unit, const cc_conv_shape *shape, cconv_error *error) {
   int64_t filters;
@@ -187,7 +194,7 @@ cconv_status cconv_bf16x3_serves(int32_t dtype, bool matrix_unit, const cc_conv_
   if (shape->taps > MOST_SPLIT_TAPS || !cc_mul(shape->groups, shape->oc, &filters) || filters > MOST_FILTERS ||
       shape->ic > MOST_SPLIT_TERMS / shape->taps)
     return cc_fail(error, CCONV_UNSUPPORTED, "weight", CC_CHANNEL, shape->ic, MOST_SPLIT_TERMS / shape->taps);
-  if (!split_fits(shape, SPLIT_BYTES))
+  if (!split_fits(shape, parts_of(shape), SPLIT_BYTES))
     return cc_fail(error, CCONV_UNSUPPORTED, "kernel", CC_WIDTH, shape->taps, MOST_SPLIT_TAPS);
   return CCONV_OK;
 }
@@ -214,17 +221,34 @@ static int64_t bf16x3_time(const cc_conv_shape *shape, int64_t outputs) {
          outputs * (turns ? 14 : 10) / ic + shape->taps * (turns ? 6 : 4);
 }
 
-bool cconv_choose_bf16x3(int32_t asked, int32_t dtype, const cc_conv_shape *shape) {
-  if ((asked != CCONV_ALGORITHM_AUTO && asked != CCONV_ALGORITHM_BF16X3) ||
-      cconv_bf16x3_serves(dtype, true, shape, NULL) != CCONV_OK)
-    return false;
-  if (asked == CCONV_ALGORITHM_BF16X3)
-    return true;
-  const int64_t outputs = outputs_of(shape), reduction = cc_min(shape->reduction, LEAST_PRODUCTS);
-  if (shape->oc < LEAST_CHANNELS ||
-      outputs < LEAST_PRODUCTS / reduction / cc_min(shape->oc, LEAST_PRODUCTS / reduction))
-    return false;
-  const int64_t time = bf16x3_time(shape, outputs);
+cconv_status cconv_int8x3_serves(int32_t dtype, bool matrix_unit, const cc_conv_shape *shape, cconv_error *error) {
+  const cconv_status status = cconv_bf16x3_serves(dtype, matrix_unit, shape, error);
+  if (status)
+    return status;
+  if (cc_ceil_div(shape->ic, 64) * 64 > MOST_DIGIT_TERMS / shape->taps)
+    return cc_fail(error, CCONV_UNSUPPORTED, "weight", CC_CHANNEL, shape->ic, MOST_DIGIT_TERMS / shape->taps / 64 * 64);
+  if (!split_fits(shape, cc_ceil_div(shape->ic, 64) * 3 * 64 + 64 * 4, DIGIT_BYTES))
+    return cc_fail(error, CCONV_UNSUPPORTED, "kernel", CC_WIDTH, shape->taps, MOST_SPLIT_TAPS);
+  return CCONV_OK;
+}
+
+/* Measured likewise. Several taps of a row are one product where channels are few; what lies between rows is computed. */
+static int64_t int8x3_time(const cc_conv_shape *shape, int64_t outputs) {
+  const cc_axis *row = &shape->axis[2];
+  const int64_t ic = shape->ic, vectors = cc_ceil_div(shape->oc, 16), whole = cc_ceil_div(ic, 64);
+  const int64_t together = row->stride > 1 || row->dilation > 1 || ic > 32 ? 1 : ic > 16 ? 2 : 4;
+  const int64_t steps = whole * (shape->taps / row->kernel) * cc_ceil_div(row->kernel, together);
+  const int64_t between = cc_min((row->kernel - 1) * row->dilation / row->stride, row->out);
+  const int64_t places = cc_ceil_div(outputs + outputs / row->out * between, 32) * 32;
+  int64_t inputs = outputs;
+  for (int a = 0; a < CCONV_MAX_SPATIAL; a++)
+    inputs *= cc_min(shape->axis[a].stride, shape->axis[a].kernel);
+  return places * steps * 9 / ic + inputs * 18 / 16 * whole * 64 / together / (ic * vectors) + outputs * 10 / ic +
+         shape->taps * 9;
+}
+
+/* Is `time`, of an input channel, less than that of direct sums and of Winograd's algorithm? */
+static bool is_least(int32_t dtype, const cc_conv_shape *shape, int64_t outputs, int64_t time) {
   if (time >= direct_time(outputs, shape->taps) + outputs * 8 / shape->ic)
     return false;
   const cc_method *way = cconv_winograd_serves(dtype, CCONV_MAX_RANK, shape, NULL) ? NULL : way_of(shape, false);
@@ -235,10 +259,39 @@ bool cconv_choose_bf16x3(int32_t asked, int32_t dtype, const cc_conv_shape *shap
   return !fastest_kind(dtype, shape, way, &least);
 }
 
+/* Are there so many products of an image and group that what comes before and after takes less time? */
+static bool is_worth_it(const cc_conv_shape *shape, int64_t outputs) {
+  const int64_t reduction = cc_min(shape->reduction, LEAST_PRODUCTS);
+  return shape->oc >= LEAST_CHANNELS &&
+         outputs >= LEAST_PRODUCTS / reduction / cc_min(shape->oc, LEAST_PRODUCTS / reduction);
+}
+
+bool cconv_choose_bf16x3(int32_t asked, int32_t dtype, const cc_conv_shape *shape) {
+  if ((asked != CCONV_ALGORITHM_AUTO && asked != CCONV_ALGORITHM_BF16X3) ||
+      cconv_bf16x3_serves(dtype, true, shape, NULL) != CCONV_OK)
+    return false;
+  const int64_t outputs = outputs_of(shape);
+  return asked == CCONV_ALGORITHM_BF16X3 ||
+         (is_worth_it(shape, outputs) && is_least(dtype, shape, outputs, bf16x3_time(shape, outputs)));
+}
+
+bool cconv_choose_int8x3(int32_t asked, int32_t dtype, const cc_conv_shape *shape) {
+  if ((asked != CCONV_ALGORITHM_AUTO && asked != CCONV_ALGORITHM_INT8X3) ||
+      cconv_int8x3_serves(dtype, true, shape, NULL) != CCONV_OK)
+    return false;
+  if (asked == CCONV_ALGORITHM_INT8X3)
+    return true;
+  const int64_t outputs = outputs_of(shape);
+  if (!is_worth_it(shape, outputs) || (shape->taps == 1 && shape->ic < DEEP_CHANNELS))
+    return false;
+  const int64_t time = int8x3_time(shape, outputs);
+  return time < bf16x3_time(shape, outputs) && is_least(dtype, shape, outputs, time);
+}
+
 bool cconv_choose_bf16x3_phases(int32_t dtype, const cc_conv_shape *shape, int64_t phases, int64_t taps) {
   const int64_t places = outputs_of(shape), vectors = cc_ceil_div(shape->oc, 16);
   if (shape->oc < LEAST_CHANNELS || places > MOST_PLACES || cconv_bf16x3_serves(dtype, true, shape, NULL) != CCONV_OK ||
-      !split_fits(shape, SPLIT_BYTES / 2) || taps > MOST_PHASE_TAPS || phases > MOST_SPLIT_PHASES ||
+      !split_fits(shape, parts_of(shape), SPLIT_BYTES / 2) || taps > MOST_PHASE_TAPS || phases > MOST_SPLIT_PHASES ||
       places < LEAST_PRODUCTS / taps / cc_min(shape->ic * cc_min(shape->oc, MOST_TERMS), LEAST_PRODUCTS / taps))
     return false;
   /* As bf16x3_time(): products, inputs, and the weights that are split once they are laid out. */

@@ -40,6 +40,12 @@ cc_method cconv_choose_method(int32_t asked, int32_t dtype, const cc_conv_shape 
  * group. On a refusal CCONV_UNSUPPORTED, and *error says which number is in the way. */
 cconv_status cconv_bf16x3_serves(int32_t dtype, bool matrix_unit, const cc_conv_shape *shape, cconv_error *error);
 
+/* Can products of float32 in three digits of 8 bits? Where those in bfloat16 can, of fewer products. */
+cconv_status cconv_int8x3_serves(int32_t dtype, bool matrix_unit, const cc_conv_shape *shape, cconv_error *error);
+
+/* Is a convolution computed so where there is a matrix unit? As cconv_choose_bf16x3, and before that. */
+bool cconv_choose_int8x3(int32_t asked, int32_t dtype, const cc_conv_shape *shape);
+
 /* Is a convolution computed so where there is a matrix unit? Wherever BF16X3 is asked for and can serve; where AUTO is, if
  * that is the fastest by a count of the work. */
 bool cconv_choose_bf16x3(int32_t asked, int32_t dtype, const cc_conv_shape *shape);

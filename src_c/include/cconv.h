@@ -144,14 +144,22 @@ typedef enum cconv_padding_mode {
  * values say, by a pass along each axis.
  * BF16X3 computes in FLOAT32, from 16 channels a group on, where the CPU has a matrix unit for bfloat16 (cconv_isa() is
  * "amx"): a value is the sum of three bfloat16, and six of the nine products of such parts are summed by the unit, to
- * within (K + 24) u sum |weight| |input| + K 1e-37, and exactly where values are integers and sum |weight| |input| is
- * below 0.99 * 2^24. DIRECT computes images, as a whole, in which a value is not finite or beyond 1e15, or whose greatest
- * product with a weight is below 1e-24, and all where a weight is so. */
+ * within (K + 24) u sum |weight| |input| + K 1e-37 max(1, |input|, |weight|), and exactly where values are integers and
+ * sum |weight| |input| is below 0.99 * 2^24. DIRECT computes images, as a whole, in which a value is not finite or
+ * beyond 1e15, or whose greatest product with a weight is below 1e-24, and all where a weight is so.
+ * INT8X3 serves where BF16X3 does, of fewer terms. Inputs and weights are whole numbers of units, 2^-23 of the power of
+ * two above the greatest input that a block of outputs looks at, and above the greatest weight of the filter; of the
+ * products of their digits of 8 bits six are summed, exactly. To within G eps sum over channels of max |input| sum
+ * |weight|, with the maximum over that block, the image or some of its rows; G is 16 where roundings are independent and
+ * 600 where they repeat. BF16X3 computes images, as a whole, that are too uneven for that: with 16 neighbouring positions
+ * whose values are all below 1/64 of the greatest of the block, but not all 0, or where that sum is, for some filter,
+ * below about 1/64 of K times the greatest input times the greatest weight. */
 typedef enum cconv_algorithm {
   CCONV_ALGORITHM_AUTO = 0, /* what is fastest, by shapes and parameters alone but for a column times a row */
   CCONV_ALGORITHM_DIRECT,
   CCONV_ALGORITHM_WINOGRAD, /* UNSUPPORTED where it cannot serve, */
-  CCONV_ALGORITHM_BF16X3    /* and this, too */
+  CCONV_ALGORITHM_BF16X3,   /* and these, too */
+  CCONV_ALGORITHM_INT8X3
 } cconv_algorithm;
 
 /* What a window of a pooling or a filter becomes. */

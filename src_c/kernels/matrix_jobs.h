@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause
- * matrix_jobs.h - products of float32 on a matrix unit that multiplies bfloat16: the jobs and the table.
+ * matrix_jobs.h - products of float32 on a matrix unit: the jobs of its bfloat16, and the table with all.
  *
  * A float32 is the sum of three bfloat16, its parts: x = x0 + x1 + x2, |x1| <= 2^-8 |x|, |x2| <= 2^-16 |x|, exactly,
  * unless a part is subnormal or x is not finite. A product is w0 x0 + w0 x1 + w0 x2 + w1 x0 + w1 x1 + w2 x0, each of
@@ -13,6 +13,8 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+
+#include "kernels/digit_jobs.h"
 
 enum {
   CC_LINE_CHANNELS = 32,
@@ -81,6 +83,13 @@ typedef struct cc_matrix_kernels {
   void (*end)(void);   /* and after */
   void (*lines)(const cc_matrix_job *job);
   void (*planes)(const cc_matrix_job *job);
+  void (*magnitudes)(const cc_magnitudes_job *job);
+  void (*digits)(const cc_digits_job *job);
+  void (*digit_squares)(const cc_digit_squares_job *job);
+  void (*digit_weights)(cc_digit_weights_job *job);
+  void (*digit_rows)(cc_digit_rows_job *job);
+  int32_t (*digit_shares)(const cc_digit_shares_job *job);
+  void (*digit_products)(const cc_digit_job *job);
 } cc_matrix_kernels;
 
 #endif

@@ -2,6 +2,8 @@
  * conv.c - convolution: validate, choose the driver, call it.
  *
  * Law: after cconv_conv_validate() nothing can fail but the workspace's size, and a call that is told to stop. */
+#include <string.h>
+
 #include "base/checked.h"
 #include "base/error.h"
 #include "base/layout.h"
@@ -75,8 +77,8 @@ cconv_status cconv_conv_validate(const cconv_conv_params *params, const cconv_co
     return cc_fail(error, CCONV_BAD_ARGUMENT, "activation", -1, params->activation, CCONV_ACTIVATION_CLIP);
   if (params->padding_mode < CCONV_PADDING_CONSTANT || params->padding_mode > CCONV_PADDING_CIRCULAR)
     return cc_fail(error, CCONV_BAD_ARGUMENT, "padding_mode", -1, params->padding_mode, CCONV_PADDING_CIRCULAR);
-  if (params->algorithm < CCONV_ALGORITHM_AUTO || params->algorithm > CCONV_ALGORITHM_BF16X3)
-    return cc_fail(error, CCONV_BAD_ARGUMENT, "algorithm", -1, params->algorithm, CCONV_ALGORITHM_BF16X3);
+  if (params->algorithm < CCONV_ALGORITHM_AUTO || params->algorithm > CCONV_ALGORITHM_INT8X3)
+    return cc_fail(error, CCONV_BAD_ARGUMENT, "algorithm", -1, params->algorithm, CCONV_ALGORITHM_INT8X3);
   if (params->algorithm >= CCONV_ALGORITHM_WINOGRAD && transposed)
     return cc_fail(error, CCONV_UNSUPPORTED, "algorithm", -1, params->algorithm, CCONV_ALGORITHM_DIRECT);
   if (transposed && params->padding_mode != CCONV_PADDING_CONSTANT)
@@ -118,6 +120,9 @@ cconv_status cconv_conv_validate(const cconv_conv_params *params, const cconv_co
   if (params->algorithm == CCONV_ALGORITHM_BF16X3 &&
       (status = cconv_bf16x3_serves(dtype, cconv_operation_matrix(dtype) != NULL, shape, error)))
     return status;
+  if (params->algorithm == CCONV_ALGORITHM_INT8X3 &&
+      (status = cconv_int8x3_serves(dtype, cconv_operation_matrix(dtype) != NULL, shape, error)))
+    return status;
   conv->matrix = cconv_operation_matrix(dtype);
   const int64_t *stride = w.stride;
   conv->weight =
@@ -129,6 +134,7 @@ cconv_status cconv_conv_validate(const cconv_conv_params *params, const cconv_co
                   .in = stride[transposed ? CC_BATCH : CC_CHANNEL],
                   .tap = {stride[CC_DEPTH], stride[CC_HEIGHT], stride[CC_WIDTH]},
                   .in_place = !transposed && w.dtype == dtype && cconv_view_is_dense(&w, CC_CHANNEL, conv->element)};
+  memcpy(conv->given, shape->axis, sizeof conv->given);
   if (!transposed)
     merge_rows(conv);
   return CCONV_OK;

@@ -20,6 +20,7 @@ typedef struct cc_weight {
 /* One convolution, checked. The bias is contiguous or NULL; a residual without data is none. */
 typedef struct cc_conv {
   cc_conv_shape shape;
+  cc_axis given[CCONV_MAX_SPATIAL]; /* the axes before rows that follow each other in memory became one */
   cc_view input, residual, output;
   cc_weight weight;
   const char *bias;
@@ -31,6 +32,14 @@ typedef struct cc_conv {
   const cc_kernels *kernels;
   const cc_matrix_kernels *matrix; /* NULL where there are none for the dtype */
 } cc_conv;
+
+/* Its shape whatever the strides: what decides bits. */
+static inline cc_conv_shape cc_given_shape(const cc_conv *conv) {
+  cc_conv_shape shape = conv->shape;
+  for (int a = 0; a < CCONV_MAX_SPATIAL; a++)
+    shape.axis[a] = conv->given[a];
+  return shape;
+}
 
 /* Check everything and fill *conv. Of a transposed convolution the shape's axes are its own
  * (shape/transpose_shape.h). */

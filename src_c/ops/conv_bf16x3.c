@@ -23,7 +23,8 @@ enum {
 };
 
 static bool fits(const cc_conv *conv) {
-  return conv->matrix && cconv_choose_bf16x3(conv->algorithm, conv->dtype, &conv->shape);
+  const cc_conv_shape shape = cc_given_shape(conv);
+  return conv->matrix && cconv_choose_bf16x3(conv->algorithm, conv->dtype, &shape);
 }
 
 /* Are windows the pixels themselves, in one row? */
@@ -31,7 +32,7 @@ static bool reads_in_place(const cc_conv *conv) {
   const cc_conv_shape *shape = &conv->shape;
   return shape->taps == 1 && shape->axis[0].out == 1 && shape->axis[1].out == 1 && shape->axis[2].stride == 1 &&
          cconv_conv_stays_inside(conv) && shape->axis[0].before == 0 && shape->axis[1].before == 0 &&
-         shape->axis[2].before == 0 && conv->input.dtype == conv->dtype &&
+         shape->axis[2].before == 0 && cconv_matrix_reads(conv) &&
          (conv->input.stride[CC_WIDTH] == conv->element || conv->input.stride[CC_CHANNEL] == conv->element);
 }
 
@@ -56,12 +57,6 @@ static bool choose_blocks(const cc_conv *conv, int64_t wanted, bool pieces, cc_b
   return false;
 }
 
-/* Outputs of an image and channel, up to more than there are weights for any. */
-static int64_t outputs_of(const cc_conv_shape *shape) {
-  const int64_t most = (int64_t)1 << 31;
-  return cc_min(most, cc_min(most, shape->axis[0].out * shape->axis[1].out) * shape->axis[2].out);
-}
-
 static void prepare(const cc_conv *conv, int64_t threads, cc_conv_work *work) {
   cc_bf16x3 *d = (cc_bf16x3 *)(void *)work->state;
   const cc_conv_shape *shape = &conv->shape;
@@ -72,7 +67,7 @@ static void prepare(const cc_conv *conv, int64_t threads, cc_conv_work *work) {
   d->lane_blocks = cc_ceil_div(shape->oc, CC_MATRIX_LANES);
   threads = cconv_operation_parts(threads, threads, operations);
   /* Threads share the channels of few places: each has all inputs then, where else it has all weights. */
-  const bool few = outputs_of(shape) * 2 < shape->oc * shape->taps;
+  const bool few = cc_outputs_of(shape) * 2 < shape->oc * shape->taps;
   const int64_t wanted = threads == 1 || few ? 1 : cc_ceil_div(threads, cc_max(1, images));
   const int64_t step_bytes = CC_PARTS * CC_SQUARE_BYTES * (CC_MATRIX_LANES / CC_SQUARE_LANES);
   const int64_t slices_made = cc_min(d->slices, cc_max(1, WEIGHT_BYTES / (step_bytes * shape->taps)));
@@ -90,11 +85,10 @@ static void prepare(const cc_conv *conv, int64_t threads, cc_conv_work *work) {
   const cc_halo *halo = &d->blocks.halo;
   d->planes = shape->taps == 1 && !cc_has_pixels(&conv->input, es);
   if (conv->weight.prepared)
-    d->planes = ((const cc_bf16x3_heading *)(const void *)conv->weight.prepared)->planes;
+    d->planes = ((const cc_matrix_heading *)(const void *)conv->weight.prepared)->planes;
   d->plane = d->planes ? (cc_ceil_div(halo->positions, CC_SQUARE_LANES) | 1) * CC_SQUARE_LANES : halo->channel;
   d->in_place = reads_in_place(conv) && d->planes == !cc_has_pixels(&conv->input, es);
-  d->adjacent = cconv_conv_is_adjacent(shape->axis, &conv->output) &&
-                (!conv->residual.data || cconv_conv_is_adjacent(shape->axis, &conv->residual));
+  d->adjacent = cconv_matrix_is_adjacent(conv);
 
   const bool kept = conv->weight.kept || d->shared;
   d->slices_made = kept ? d->slices : slices_made;
@@ -131,7 +125,7 @@ static void prepare(const cc_conv *conv, int64_t threads, cc_conv_work *work) {
 static void pack_weights(const cc_conv *conv, const cc_conv_work *work, char *weights) {
   const cc_bf16x3 *d = (const cc_bf16x3 *)(const void *)work->state;
   const int64_t oc = conv->shape.oc;
-  cc_bf16x3_heading head = {.planes = d->planes};
+  cc_matrix_heading head = {.planes = d->planes};
   char *squares = weights + CC_ALIGNMENT, *rows = squares + cc_bf16x3_before(d->steps, oc, conv->shape.groups, 0);
   for (int64_t g = 0; g < conv->shape.groups; g++)
     for (int64_t b = 0; b < d->lane_blocks; b++)
@@ -158,7 +152,7 @@ static void make_unit(void *arg, int64_t unit, bool first, int64_t part) {
 }
 
 /* Sums of a block of channels at a block of outputs, and their way to the output. */
-static void sum_block(const cc_bf16x3 *d, cc_bf16x3_target *to, int64_t g, int64_t b, int64_t positions, char *scratch,
+static void sum_block(const cc_bf16x3 *d, cc_matrix_target *to, int64_t g, int64_t b, int64_t positions, char *scratch,
                       uint32_t *greatest) {
   const cc_conv_shape *shape = &d->conv->shape;
   const char *kept = d->shared ? d->workspace + d->shared_at : d->conv->weight.prepared;
@@ -186,7 +180,7 @@ static void sum_block(const cc_bf16x3 *d, cc_bf16x3_target *to, int64_t g, int64
       job.sums = (float *)(void *)sums;
       (d->planes ? d->matrix->planes : d->matrix->lines)(&job);
       if (slice + count == d->slices)
-        cconv_bf16x3_store(d, to, sums, scratch + d->turned_at);
+        cconv_matrix_store(to, sums, scratch + d->turned_at);
     }
     d->matrix->end();
   }
@@ -207,7 +201,12 @@ static void run_unit(void *arg, int64_t unit, bool first_unit, int64_t part) {
   uint32_t greatest = 0;
   for (int64_t b = cc_part(d->lane_blocks, run, d->runs); b < last; b++) {
     const int64_t channel = b * CC_MATRIX_LANES;
-    cc_bf16x3_target to = {.block = &block,
+    cc_matrix_target to = {.conv = d->conv,
+                           .halo = &d->blocks.halo,
+                           .block = &block,
+                           .planes = d->planes,
+                           .adjacent = d->adjacent,
+                           .pitch = d->sum_pitch,
                            .n = n,
                            .channel = g * shape->oc + channel,
                            .rows = cc_min(CC_MATRIX_LANES, shape->oc - channel)};
@@ -256,6 +255,5 @@ static void describe(const cc_conv_work *work, cconv_plan_info *info) {
   info->rows = CC_MATRIX_LANES;
 }
 
-extern const cc_conv_driver cconv_conv_bf16x3; /* conv_driver.c declares it again, from drivers.inc */
 const cc_conv_driver cconv_conv_bf16x3 = {
     .name = "bf16x3", .fits = fits, .prepare = prepare, .pack = pack_weights, .run = run, .describe = describe};

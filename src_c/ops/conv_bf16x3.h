@@ -39,14 +39,6 @@ typedef struct cc_bf16x3 {
 
 _Static_assert(sizeof(cc_bf16x3) <= CC_WORK_STATE, "a driver's struct must fit");
 
-/* What begins prepared weights. */
-typedef struct cc_bf16x3_heading {
-  uint32_t greatest;
-  bool planes;
-} cc_bf16x3_heading;
-
-_Static_assert(sizeof(cc_bf16x3_heading) <= CC_ALIGNMENT, "it has a line");
-
 /* Lanes of a block of channels: only the last may be narrower. */
 static inline int64_t cc_bf16x3_lanes(int64_t oc, int64_t lane_block) {
   return oc - lane_block * CC_MATRIX_LANES > CC_SQUARE_LANES ? CC_MATRIX_LANES : CC_SQUARE_LANES;
@@ -58,11 +50,6 @@ static inline int64_t cc_bf16x3_before(int64_t steps, int64_t oc, int64_t g, int
   return squares * steps * CC_PARTS * CC_SQUARE_BYTES;
 }
 
-/* Are channels side by side? */
-static inline bool cc_has_pixels(const cc_view *view, int64_t element) {
-  return view->shape[CC_CHANNEL] > 1 && view->stride[CC_CHANNEL] == element;
-}
-
 /* The weights of slices [from, end) of one block of channels, and what they raise the greatest magnitude to. `rows` is
  * scratch. */
 void cconv_bf16x3_make_weights(const cc_conv *conv, const cc_bf16x3 *d, int64_t g, int64_t lane_block, int64_t from,
@@ -70,15 +57,5 @@ void cconv_bf16x3_make_weights(const cc_conv *conv, const cc_bf16x3 *d, int64_t 
 
 /* Lines or planes of a block of image n and group g; their greatest magnitude. */
 uint32_t cconv_bf16x3_pack(const cc_bf16x3 *d, int64_t n, int64_t g, const cc_block *block, char *scratch);
-
-/* Where sums go: from positions [at, end) of a block, for `rows` channels from `channel` on. */
-typedef struct cc_bf16x3_target {
-  const cc_block *block;
-  int64_t n, channel, rows;
-  int64_t at, end;
-} cc_bf16x3_target;
-
-/* Store sums of positions [at, end); turned: scratch. */
-void cconv_bf16x3_store(const cc_bf16x3 *d, const cc_bf16x3_target *to, char *sums, char *turned);
 
 #endif

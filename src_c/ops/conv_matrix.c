@@ -15,6 +15,13 @@ enum {
   MANTISSA_BITS = 23
 };
 
+bool cconv_matrix_reads(const cc_conv *conv) {
+  const cc_view *input = &conv->input;
+  return input->dtype == conv->dtype &&
+         (input->shape[CC_CHANNEL] == 1 || input->stride[CC_CHANNEL] % conv->element == 0) &&
+         (input->shape[CC_WIDTH] == 1 || input->stride[CC_WIDTH] % conv->element == 0);
+}
+
 void cconv_matrix_raise(_Atomic uint32_t *greatest, uint32_t value) {
   uint32_t old = atomic_load_explicit(greatest, memory_order_relaxed);
   while (old < value &&

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause
- * conv_bf16x3_store.c - from the sums of products on a matrix unit to the output. */
-#include "ops/conv_bf16x3.h"
+ * conv_matrix_store.c - from the sums of products on a matrix unit to the output. */
+#include "ops/conv_matrix.h"
+
+#include "base/checked.h"
 
 /* Store `count` outputs of a row, from a segment on, of each channel. */
-static void store_planes(const cc_bf16x3 *d, const cc_bf16x3_target *to, const cc_segment *s, int64_t count, char *sums,
-                         int64_t pitch) {
-  const cc_conv *conv = d->conv;
+static void store_planes(const cc_matrix_target *to, const cc_segment *s, int64_t count, char *sums, int64_t pitch) {
+  const cc_conv *conv = to->conv;
   const cc_view *residual = &conv->residual;
   cconv_conv_store(
       conv, &(cc_conv_rows){.slab = sums,
@@ -21,8 +22,8 @@ static void store_planes(const cc_bf16x3 *d, const cc_bf16x3_target *to, const c
 }
 
 /* Store all channels of a segment's outputs. */
-static void store_pixels(const cc_bf16x3 *d, const cc_bf16x3_target *to, const cc_segment *s, char *sums) {
-  const cc_conv *conv = d->conv;
+static void store_pixels(const cc_matrix_target *to, const cc_segment *s, char *sums) {
+  const cc_conv *conv = to->conv;
   const cc_view *residual = &conv->residual;
   cconv_conv_store(
       conv, &(cc_conv_rows){.channels = true,
@@ -38,21 +39,21 @@ static void store_pixels(const cc_bf16x3 *d, const cc_bf16x3_target *to, const c
 }
 
 /* Store sums of lines: turned, but where outputs are pixels. */
-static void store_lines(const cc_bf16x3 *d, const cc_bf16x3_target *to, char *sums, char *turned) {
-  const cc_conv *conv = d->conv;
+static void store_lines(const cc_matrix_target *to, char *sums, char *turned) {
+  const cc_conv *conv = to->conv;
   const int64_t es = conv->element;
   const bool pixels = cc_has_pixels(&conv->output, es) && conv->output.dtype == conv->dtype;
   cc_segment s = {.position = to->at}, first = s;
   int64_t held = 0; /* outputs in `turned` */
-  while (cconv_next_segment(&d->blocks.halo, to->block, to->end, &s)) {
+  while (cconv_next_segment(to->halo, to->block, to->end, &s)) {
     char *row = sums + (s.position - to->at) * CC_MATRIX_LANES * es;
     if (pixels) {
-      store_pixels(d, to, &s, row);
+      store_pixels(to, &s, row);
       continue;
     }
     for (int64_t i = 0, size; i < s.n; i += size, row += size * CC_MATRIX_LANES * es) {
-      if (held == CC_TURN || (held > 0 && !d->adjacent && i == 0)) {
-        store_planes(d, to, &first, held, turned, CC_TURN_PITCH);
+      if (held == CC_TURN || (held > 0 && !to->adjacent && i == 0)) {
+        store_planes(to, &first, held, turned, CC_TURN_PITCH);
         held = 0;
       }
       if (held == 0) {
@@ -70,15 +71,34 @@ static void store_lines(const cc_bf16x3 *d, const cc_bf16x3_target *to, char *su
     }
   }
   if (held > 0)
-    store_planes(d, to, &first, held, turned, CC_TURN_PITCH);
+    store_planes(to, &first, held, turned, CC_TURN_PITCH);
 }
 
-void cconv_bf16x3_store(const cc_bf16x3 *d, const cc_bf16x3_target *to, char *sums, char *turned) {
-  if (!d->planes) {
-    store_lines(d, to, sums, turned);
+/* Is a block one row, or does the next row begin where one ends, in the output as among positions? */
+static bool rows_are_joined(const cc_matrix_target *to) {
+  const int64_t *size = to->block->size;
+  const cc_halo_axis *axis = to->halo->axis;
+  const cc_axis *whole = to->conv->given;
+  if (size[0] * size[1] == 1)
+    return true;
+  return to->adjacent && size[2] == whole[2].out && axis[2].pitch == size[2] &&
+         (size[0] == 1 || (size[1] == whole[1].out && axis[1].pitch == size[1]));
+}
+
+void cconv_matrix_store(const cc_matrix_target *to, char *sums, char *turned) {
+  if (!to->planes) {
+    store_lines(to, sums, turned);
     return;
   }
   cc_segment s = {.position = to->at};
-  while (cconv_next_segment(&d->blocks.halo, to->block, to->end, &s))
-    store_planes(d, to, &s, s.n, sums + (s.position - to->at) * d->conv->element, d->sum_pitch);
+  for (bool joined = rows_are_joined(to); cconv_next_segment(to->halo, to->block, to->end, &s);) {
+    store_planes(to, &s, joined ? to->end - to->at : s.n, sums + (s.position - to->at) * to->conv->element, to->pitch);
+    if (joined)
+      return;
+  }
+}
+
+bool cconv_matrix_is_adjacent(const cc_conv *conv) {
+  return cconv_conv_is_adjacent(conv->shape.axis, &conv->output) &&
+         (!conv->residual.data || cconv_conv_is_adjacent(conv->shape.axis, &conv->residual));
 }
