@@ -69,6 +69,21 @@ static CC_NOINLINE void CC_K(pack_short_rows)(T *y, int64_t pitch, const char *x
   }
 }
 
+/* The same of rows with at least a vector of x's elements. */
+static CC_NOINLINE void CC_K(pack_long_rows)(T *y, int64_t pitch, const char *x, int64_t stride, int64_t rows,
+                                             int64_t low, int64_t high, int64_t row, T fill) {
+  const int64_t size = sizeof(T), last = high - low - VL;
+  for (; rows > 0; rows--, y += pitch, x += stride) {
+    for (int64_t w = 0; w < low; w++)
+      y[w] = fill;
+    for (int64_t w = 0; w < last; w += VL)
+      v_store(y + low + w, v_load(x + w * size));
+    v_store(y + low + last, v_load(x + last * size));
+    for (int64_t w = high; w < row; w++)
+      y[w] = fill;
+  }
+}
+
 #if CC_FLOATING && CC_VECTOR_BYTES > 16
 /* x[2 j] for j in [from, to), and of fill the others; what lies between them is read, what is behind the last is not. */
 CC_ALWAYS_INLINE V CC_K(even_between)(const char *x, int64_t from, int64_t to, V fill) {
@@ -113,8 +128,8 @@ CC_ALWAYS_INLINE void CC_K(pack_phase)(const cc_halo_pack_job *job, const char *
 #else
   const bool even = false;
 #endif
-  if (low < high && ((row <= VL && (lone || apart == sizeof(T))) || even) && as_is &&
-      job->map[2] == CCONV_PADDING_CONSTANT)
+  if (low < high && ((row <= VL && lone) || apart == sizeof(T) || even) && (row <= VL || even || high - low >= VL) &&
+      as_is && job->map[2] == CCONV_PADDING_CONSTANT)
     CC_K(inside)(h0, step[1], job->end[1], length[1], &top, &bottom);
   for (int64_t d = 0; d < length[0]; d++) {
     const int64_t id = CC_K(mapped)(job, 0, d0 + d * step[0]);
@@ -134,8 +149,8 @@ CC_ALWAYS_INLINE void CC_K(pack_phase)(const cc_halo_pack_job *job, const char *
           CC_K(pack_even_rows)(y, job->pitch[2], from + w0 * stride[2], down, bottom - top, low, high, row, fill);
         else
 #endif
-          CC_K(pack_short_rows)(y, job->pitch[2], from + (w0 + low * step[2]) * stride[2], down, bottom - top, low,
-                                high, row, fill);
+          (row <= VL ? CC_K(pack_short_rows) : CC_K(pack_long_rows))(
+              y, job->pitch[2], from + (w0 + low * step[2]) * stride[2], down, bottom - top, low, high, row, fill);
         h = bottom - 1;
         continue;
       }

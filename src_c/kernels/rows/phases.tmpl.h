@@ -64,14 +64,17 @@ static CC_NOINLINE void CC_K(taps_part)(const char *x, int64_t stride, int64_t r
   CC_K(taps_block)(x, stride, rows, n, places, c, target);
 }
 
-/* Rows from `first` on, whose n taps are one after the other, to lanes. */
+/* Rows from `first` on, whose n taps are one after the other, to lanes. What the channel after the next has there is
+ * asked for in time: channels are far apart, and no more than some rows of each are read. */
 static void CC_K(taps_transpose)(const cc_tap_job *job, int64_t first, int64_t n) {
-  const int64_t size = sizeof(T), rows = job->count[1];
+  const int64_t size = sizeof(T), rows = job->count[1], ahead = 2 * job->stride[0];
   for (int64_t c = 0; c < job->count[0]; c++)
     for (int64_t m = first; m < rows; m += VL)
       for (int64_t t = 0; t < n; t += VL) {
         const char *x = job->weight + c * job->stride[0] + m * job->stride[1] + t * size;
         T *target = (T *)job->target + m;
+        for (int64_t i = 0; c + 2 < job->count[0] && i < VL && m + i < rows; i++)
+          __builtin_prefetch(x + ahead + i * job->stride[1]);
         if (rows - m >= VL && n - t >= VL)
           CC_K(taps_whole)(x, job->stride[1], job->places + t, c, target);
         else
