@@ -59,7 +59,7 @@ static small_axis for_winograd(small_axis a, char role, int64_t taps) {
 
 /* way: of winograd_ways, with 3 or 5 taps, for Winograd's algorithm. */
 static void next_convolution(int32_t rank, int32_t algorithm, int way, int64_t taps, convolution *c) {
-  const bool winograd = algorithm == CCONV_ALGORITHM_WINOGRAD, split = algorithm == CCONV_ALGORITHM_BF16X3;
+  const bool winograd = algorithm == CCONV_ALGORITHM_WINOGRAD, split = algorithm >= CCONV_ALGORITHM_BF16X3;
   const int64_t batch = 1 + next_digit(3);
   const int *channel = winograd ? more_channels[next_digit(16)]
                        : split  ? split_channels[next_digit(8)]
@@ -122,7 +122,7 @@ static bool is_served(const convolution *c) {
   const bool single = c->output.dtype == CCONV_FLOAT16 || c->output.dtype == CCONV_FLOAT32;
   if (c->algorithm == CCONV_ALGORITHM_WINOGRAD)
     return single || c->output.dtype == CCONV_FLOAT64;
-  if (c->algorithm == CCONV_ALGORITHM_BF16X3)
+  if (c->algorithm == CCONV_ALGORITHM_BF16X3 || c->algorithm == CCONV_ALGORITHM_INT8X3)
     return single && c->weight.shape[1] >= 16 && strcmp(cconv_isa(), "amx") == 0;
   return true;
 }
@@ -188,6 +188,7 @@ int main(int argc, char **argv) {
     const int way = spatial == 0 ? 1 : (int)(i / 24 % 4);
     const int32_t algorithm = i % 8 == 0   ? CCONV_ALGORITHM_WINOGRAD
                               : i % 8 == 4 ? CCONV_ALGORITHM_BF16X3
+                              : i % 8 == 2 ? CCONV_ALGORITHM_INT8X3
                                            : CCONV_ALGORITHM_DIRECT;
     next_convolution(3 + spatial, algorithm, way, i / 96 % 2 ? 5 : 3, &c);
     const long before = check_failures;
