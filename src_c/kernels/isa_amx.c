@@ -30,6 +30,12 @@
 
 #include "kernels/matrix/digits.tmpl.h"
 
+#define CC_PLANES 0
+#include "kernels/matrix/digit_steps.tmpl.h"
+
+#define CC_PLANES 1
+#include "kernels/matrix/digit_steps.tmpl.h"
+
 #include "kernels/matrix/digit_products.tmpl.h"
 
 #if defined(__clang__)

@@ -1,117 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause
- * digit_products.tmpl.h - products of squares of digits on the matrix unit: see cc_digit_job.
- *
- * Law: of registers 0 to 2 are the sums of 16 positions, 3 to 5 those of the next 16, 6 a square of x and 7 one of
- * weights; instructions want their numbers as literals. Sums are exact, so their order is free. */
-
-#define CC_PRODUCT(sum)                                                                                                \
-  do {                                                                                                                 \
-    if (planes)                                                                                                        \
-      _tile_dpbssd(sum, 7, 6);                                                                                         \
-    else                                                                                                               \
-      _tile_dpbssd(sum, 6, 7);                                                                                         \
-  } while (0)
-
-/* Ask for a quarter of a square before its time: what comes from a level 2 cache would keep the unit waiting. */
-CC_ALWAYS_INLINE void ask_for(const char *square, int64_t quarter) {
-  CC_UNROLL
-  for (int i = 0; i < 4; i++)
-    __builtin_prefetch(square + quarter * 256 + i * CC_DIGIT_LINE);
-}
-
-/* One step. Asked for, on the way: weights of the next step, and of the lines three steps ahead one digit in turn, for
- * then as a rule another row of taps begins. */
-CC_ALWAYS_INLINE void digit_step(const char *positions, const int32_t *off, const char *w, int64_t digit, int64_t turn,
-                                 bool planes) {
-  const char *x = positions + off[0] * (int64_t)CC_DIGIT_LINE, *next = x + CC_DIGIT_SQUARE;
-  const char *later = positions + off[CC_DIGITS] * (int64_t)CC_DIGIT_LINE + turn * digit;
-  const char *after = w + CC_DIGITS * CC_DIGIT_SQUARE;
-  _tile_loadd(7, w, CC_DIGIT_LINE);
-  _tile_loadd(6, x, CC_DIGIT_LINE);
-  CC_PRODUCT(0);
-  ask_for(after, 0);
-  _tile_loadd(6, next, CC_DIGIT_LINE);
-  CC_PRODUCT(3);
-  ask_for(after, 1);
-  ask_for(later, 0);
-  _tile_loadd(6, x + digit, CC_DIGIT_LINE);
-  CC_PRODUCT(1);
-  ask_for(after, 2);
-  ask_for(later, 1);
-  _tile_loadd(6, next + digit, CC_DIGIT_LINE);
-  CC_PRODUCT(4);
-  ask_for(after, 3);
-  ask_for(later, 2);
-  _tile_loadd(6, x + 2 * digit, CC_DIGIT_LINE);
-  CC_PRODUCT(2);
-  ask_for(after, 4);
-  ask_for(later, 3);
-  _tile_loadd(6, next + 2 * digit, CC_DIGIT_LINE);
-  CC_PRODUCT(5);
-  ask_for(after, 5);
-  ask_for(later, 4);
-  _tile_loadd(7, w + CC_DIGIT_SQUARE, CC_DIGIT_LINE);
-  _tile_loadd(6, x, CC_DIGIT_LINE);
-  CC_PRODUCT(1);
-  ask_for(after, 6);
-  ask_for(later, 5);
-  _tile_loadd(6, next, CC_DIGIT_LINE);
-  CC_PRODUCT(4);
-  ask_for(after, 7);
-  ask_for(later, 6);
-  _tile_loadd(6, x + digit, CC_DIGIT_LINE);
-  CC_PRODUCT(2);
-  ask_for(after, 8);
-  ask_for(later, 7);
-  _tile_loadd(6, next + digit, CC_DIGIT_LINE);
-  CC_PRODUCT(5);
-  ask_for(after, 9);
-  _tile_loadd(7, w + 2 * CC_DIGIT_SQUARE, CC_DIGIT_LINE);
-  _tile_loadd(6, x, CC_DIGIT_LINE);
-  CC_PRODUCT(2);
-  ask_for(after, 10);
-  _tile_loadd(6, next, CC_DIGIT_LINE);
-  CC_PRODUCT(5);
-  ask_for(after, 11);
-}
-
-/* Steps in a round of a loop: the end of one of many rounds is not foreseen, and the unit then stands still (measured:
- * 900 cycles, as long as five steps take). */
-enum { DIGIT_STEPS = 9 };
-
-/* 32 positions and 16 lanes, all steps. */
-CC_ALWAYS_INLINE void sum_digits(const cc_digit_job *job, const char *positions, int32_t *sums, bool planes) {
-  const int64_t digit = job->x_digit, steps = job->steps;
-  const int32_t *off = job->off;
-  const char *w = job->w;
-  int64_t s = 0;
-  _tile_zero(0);
-  _tile_zero(1);
-  _tile_zero(2);
-  _tile_zero(3);
-  _tile_zero(4);
-  _tile_zero(5);
-  for (; s + DIGIT_STEPS <= steps; s += DIGIT_STEPS)
-    CC_UNROLL
-  for (int i = 0; i < DIGIT_STEPS; i++, w += CC_DIGITS * CC_DIGIT_SQUARE)
-    digit_step(positions, off + s + i, w, digit, i % CC_DIGITS, planes);
-  for (; s < steps; s++, w += CC_DIGITS * CC_DIGIT_SQUARE)
-    digit_step(positions, off + s, w, digit, s % CC_DIGITS, planes);
-  _tile_stored(0, sums, CC_DIGIT_LINE);
-  _tile_stored(1, sums + 256, CC_DIGIT_LINE);
-  _tile_stored(2, sums + 512, CC_DIGIT_LINE);
-  _tile_stored(3, sums + 768, CC_DIGIT_LINE);
-  _tile_stored(4, sums + 1024, CC_DIGIT_LINE);
-  _tile_stored(5, sums + 1280, CC_DIGIT_LINE);
-}
-
-static CC_NOINLINE void sum_lines(const cc_digit_job *job, const char *positions, int32_t *sums) {
-  sum_digits(job, positions, sums, false);
-}
-
-static CC_NOINLINE void sum_planes(const cc_digit_job *job, const char *positions, int32_t *sums) {
-  sum_digits(job, positions, sums, true);
-}
+ * digit_products.tmpl.h - from sums of digits to those of values: see cc_digit_job. */
 
 /* Rows of 16 positions become those of 16 lanes. */
 CC_ALWAYS_INLINE void turn_square(__m512 a[16]) {
@@ -154,7 +42,7 @@ static void cconv_f32_digit_products__amx(const cc_digit_job *job) {
   const char *x = job->x;
   for (int64_t p = 0; p < job->positions; p += CC_DIGIT_POSITIONS, x += CC_DIGIT_POSITIONS * CC_DIGIT_LINE) {
     settle_memory();
-    (job->planes ? sum_planes : sum_lines)(job, x, held);
+    (job->planes ? planes_sum : lines_sum)(job, x, held);
     settle_memory();
     for (int64_t half = 0; half < 2; half++) {
       const int32_t *s = held + half * CC_DIGITS * 256;
@@ -176,5 +64,3 @@ static void cconv_f32_digit_products__amx(const cc_digit_job *job) {
     }
   }
 }
-
-#undef CC_PRODUCT
