@@ -333,6 +333,8 @@ def winograd(axes: Sequence[Axis], channels: int, dtype: str) -> str:
 
 
 LEAST_BF16X3_CHANNELS = 16  # these, too, as in src_c/choose/algorithm.c
+MOST_WINDOW = 2**12
+WINDOW_BYTES = 3 * 2**19
 MOST_BF16X3_TAPS = 256
 MOST_BF16X3_TERMS = 2**16
 SPLIT_OUTPUTS = 128
@@ -343,9 +345,14 @@ def bf16x3(axes: Sequence[Axis], channels: int, dtype: str) -> str:
     """Why float32 in three parts of bfloat16 cannot serve, to follow "which"; nothing if it can."""
     if dtype not in ("float16", "float32"):
         return f"computes float16 and float32, but the result would be {dtype}"
-    if channels < LEAST_BF16X3_CHANNELS:
-        return f"needs {LEAST_BF16X3_CHANNELS} channels of a group or more, but has {channels}"
     taps = math.prod(axis.kernel for axis in axes)
+    if channels < LEAST_BF16X3_CHANNELS:
+        if not LEAST_BF16X3_CHANNELS <= channels * taps <= MOST_WINDOW:
+            return (
+                f"sums {LEAST_BF16X3_CHANNELS} to {MOST_WINDOW} values of a window of less than "
+                f"{LEAST_BF16X3_CHANNELS} channels, but these are {channels * taps}"
+            )
+        return _keeps(axes, channels * 4, WINDOW_BYTES)
     if taps > MOST_BF16X3_TAPS or channels > MOST_BF16X3_TERMS // taps:
         return (
             f"sums at most {MOST_BF16X3_TAPS} taps, and {MOST_BF16X3_TERMS} taps times channels, "
@@ -361,7 +368,7 @@ INT8X3_BYTES = 5 * 2**20
 def int8x3(axes: Sequence[Axis], channels: int, dtype: str) -> str:
     """Why float32 in three digits of 8 bits cannot serve, to follow "which"; nothing if it can."""
     lacks = bf16x3(axes, channels, dtype)
-    if lacks:
+    if lacks or channels < LEAST_BF16X3_CHANNELS:
         return lacks
     taps = math.prod(axis.kernel for axis in axes)
     lines = -(-channels // 64)

@@ -95,13 +95,14 @@ def conv2d(
         along that and 1 along the last.  Their stride is 1, their dilation any.  Of the other
         axes one may have any kernel, stride and dilation; the rest has a kernel and stride of 1.
         Elsewhere it is refused.  'bf16x3' computes in float32 on the matrix unit of CPUs that have
-        AMX, from 16 channels a group on, and is refused elsewhere; 'int8x3' likewise, and is faster
-        still.  'auto' takes the fastest, 'int8x3' of kernels of one tap from 256 channels on, also
-        Winograd's for large kernels of one channel a group, which shapes and parameters alone
-        decide: never threads, batch or memory order.  It looks at values in one case: a float
-        kernel with one channel in and out, of 25 taps to 48 by 48, that is a column times a row but
-        for roundings is summed along one axis and then the other.  The environment variable
-        CCONV_ALGORITHM says what 'auto' is.
+        AMX, from windows of 16 values on, and is refused elsewhere; 'int8x3' likewise, and is
+        faster still.  'auto' takes the fastest, 'int8x3' of kernels of one tap from 256 channels
+        on, and of less than 16 channels from windows of 256 values on, also Winograd's for large
+        kernels of one channel a group, which shapes and parameters alone decide: never threads,
+        batch or memory order.  It looks at values in one case: a float kernel with one channel in
+        and out, of 25 taps to 48 by 48, that is a column times a row but for roundings is summed
+        along one axis and then the other.  The environment variable CCONV_ALGORITHM says what
+        'auto' is.
     threads : int, optional
         At least 1; by default `get_num_threads()`.
 
@@ -164,11 +165,13 @@ def conv2d(
     is about that of 'winograd'; where they repeat, in flat images under filters of equal weights
     but for a far larger one, G is 600.  Integers up to 127 are exact where sums are below 2**24.
     By 'bf16x3', to the bit, is computed an image in which 16 neighbouring positions, the border
-    counted, hold nothing but values below 1/64 of the greatest of the block, and not only 0; one
-    where, for some filter of K weights, the sum over channels of ``max|input_c| * sum|weight_c|``
-    is less than about ``max(1 / (4 sqrt(K)), 1 / 64)`` of K times the greatest input times the
-    greatest weight (for kernels of one tap up to twice that: of the power of two above it); and one
-    that 'bf16x3' computes by 'direct'.
+    counted, hold nothing but values below 1/64 of the greatest of the block, and not only 0, or
+    where a group has less than 16 channels the windows of 16 neighbouring outputs do; one where,
+    for some filter of K weights, the sum over channels, or so few channels' values of a window, of
+    ``max|input_c| * sum|weight_c|`` is less than about ``max(1 / (4 sqrt(K)), 1 / 64)`` of K times
+    the greatest input times the greatest weight (for kernels of one tap, and of less than 16
+    channels, up to twice that: of the power of two above it); and one that 'bf16x3' computes by
+    'direct'.
 
     Dtypes are float16, float32, float64, bool, and integers of 8 to 64 bits.  With a float among
     input, weight and bias the result follows `numpy.result_type`; float16 is computed in float32

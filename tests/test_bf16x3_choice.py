@@ -42,6 +42,10 @@ CHOSEN: dict[tuple[Ints, int, int, int, int], tuple[str, str]] = {
     ((1, 1, 1), 64, 256, 16, 1): ("bf16x3", "direct"),
     ((2, 2), 96, 192, 56, 2): ("int8x3", "direct"),
     ((7,), 64, 64, 4000, 1): ("int8x3", "direct"),
+    ((16, 16), 3, 768, 224, 16): ("int8x3", "direct"),
+    ((7, 7), 3, 64, 224, 2): ("direct", "direct"),
+    ((3, 3), 3, 64, 224, 1): ("direct", "direct"),
+    ((3, 3), 12, 512, 28, 1): ("bf16x3", "direct"),
 }
 
 
@@ -113,16 +117,24 @@ def refused(conv: Callable[..., Any], *arrays: Array, **keywords: Any) -> Callab
 
 REFUSED: dict[str, tuple[Callable[[], Any], list[str]]] = {
     "channels": (
-        refused(cconv.conv2d, ones(1, 15, 9, 9), ones(16, 15, 3, 3)),
-        ["conv2d: ", "16 channels of a group", "15"],
+        refused(cconv.conv2d, ones(1, 15, 9, 9), ones(16, 15, 1, 1)),
+        ["conv2d: ", "16 to 4096 values of a window", "15"],
     ),
     "channels of a group": (
-        refused(cconv.conv2d, ones(1, 32, 9, 9), ones(32, 8, 3, 3), groups=4),
-        ["conv2d: ", "16 channels of a group", "8"],
+        refused(cconv.conv1d, ones(1, 32, 9), ones(32, 4, 3), groups=8),
+        ["conv1d: ", "16 to 4096 values of a window", "12"],
     ),
     "depthwise": (
         refused(cconv.conv2d, ones(1, 32, 9, 9), ones(32, 1, 3, 3), groups=32),
-        ["conv2d: ", "16 channels of a group", "1"],
+        ["conv2d: ", "16 to 4096 values of a window", "9"],
+    ),
+    "a window": (
+        refused(cconv.conv2d, ones(1, 3, 40, 40), ones(1, 3, 37, 37)),
+        ["conv2d: ", "16 to 4096 values of a window", "4107"],
+    ),
+    "rows of few channels": (
+        refused(cconv.conv1d, giant(1, 8, 60000), ones(4, 8, 2), dilation=50000),
+        ["conv1d: ", "1572864 bytes", "a row of outputs"],
     ),
     "float64": (
         refused(cconv.conv2d, ones(1, 32, 9, 9, dtype="f8"), ones(32, 32, 3, 3, dtype="f8")),
@@ -157,8 +169,8 @@ REFUSED: dict[str, tuple[Callable[[], Any], list[str]]] = {
         ["correlate: ", "cannot serve this call"],
     ),
     "a plan": (
-        lambda: cconv.ConvPlan(ones(4, 8, 3, 3), input_shape=(1, 8, 9, 9), algorithm="bf16x3"),
-        ["ConvPlan: ", "16 channels of a group", "8"],
+        lambda: cconv.ConvPlan(ones(4, 8, 1, 1), input_shape=(1, 8, 9, 9), algorithm="bf16x3"),
+        ["ConvPlan: ", "16 to 4096 values of a window", "8"],
     ),
     "a transposed plan": (
         lambda: cconv.ConvPlan(
@@ -274,8 +286,12 @@ def is_served(layer: Layer, dtype: str = "f4") -> bool:
 @needs_matrix_unit
 def test_limits_of_the_core_are_those_of_the_check() -> None:
     for channels, served in ((1, False), (15, False), (16, True), (17, True)):
-        assert is_served(Layer((3, 3), (9, 9), channels, 4)) == served
+        assert is_served(Layer((1, 1), (9, 9), channels, 4)) == served
         assert is_served(Layer((1,), (9,), channels, 4, groups=3)) == served
+    for channels, served in ((1, False), (2, True), (15, True), (16, True)):
+        assert is_served(Layer((3, 3), (9, 9), channels, 4)) == served
+    for kernel, served in (((15,), False), ((16,), True), ((4096,), True), ((17, 241), False)):
+        assert is_served(Layer(kernel, tuple(k + 2 for k in kernel), 1, 4)) == served
     for kernel, served in (((16, 16), True), ((257,), False), ((256,), True), ((2, 3, 43), False)):
         size = tuple(k + 2 for k in kernel)
         assert is_served(Layer(kernel, size, 16, 4)) == served
@@ -292,7 +308,7 @@ def test_limits_of_the_core_are_those_of_the_check() -> None:
 def draw_wide(random: Random) -> Callable[[int], Layer]:
     """A layer by the dilation along one of its axes, whose outputs are more or fewer than 128."""
     rank = random.choice([1, 2, 3])
-    channels = random.choice([16, 32, 33, 100, 512])
+    channels = random.choice([8, 15, 16, 32, 33, 100, 512])
     kernel = [random.choice([1, 2, 3]) for _ in range(rank)]
     far = random.randrange(rank)
     kernel[far] = random.choice([2, 3])

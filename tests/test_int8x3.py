@@ -109,6 +109,10 @@ LAYERS = [
     replace(same((1, 1), (29, 30), 130, 33), stride=(2, 2)),
     same((1, 1, 1), (6, 20, 31), 100, 17),
     same((3, 1, 1), (6, 20, 31), 64, 17),
+    same((9, 9), (40, 57), 4, 33),
+    same((7, 7, 7), (5, 12, 13), 1, 20),
+    Layer((16, 16), (48, 640), 3, 48, stride=(16, 16)),
+    replace(same((5, 5), (30, 41), 15, 16, dilation=(3, 2)), stride=(2, 2)),
 ]
 
 
@@ -239,8 +243,11 @@ def test_uneven_images_are_computed_in_bfloat16(layer: Layer) -> None:
     check_otherwise(layer, x, w, x * np.float32(1e-36))
     if layer.spatial[0] > 16:
         dark = x.copy()
-        dark[:, 8:16] *= np.float32(2**-12)
+        rows = 8 if layer.channels > 15 else 24  # of few channels nothing in a window may count
+        dark[:, 8 : 8 + rows] *= np.float32(2**-12)
         check_otherwise(layer, x, w, dark)
+    if layer.channels < 16:
+        return  # one of them is enough, of those that a filter looks at
     one = x * np.float32(2**-10)
     one[3] = x[3]
     check_otherwise(layer, x, w, one)
@@ -408,8 +415,8 @@ def test_auto_gives_its_bits() -> None:
 
 REFUSED: dict[str, tuple[Callable[[], Any], list[str]]] = {
     "channels": (
-        lambda: cconv.conv2d(ones(1, 15, 9, 9), ones(16, 15, 3, 3), algorithm="int8x3"),
-        ["conv2d: ", "16 channels of a group", "15"],
+        lambda: cconv.conv2d(ones(1, 15, 9, 9), ones(16, 15, 1, 1), algorithm="int8x3"),
+        ["conv2d: ", "16 to 4096 values of a window", "15"],
     ),
     "float64": (
         lambda: cconv.conv1d(
@@ -481,7 +488,7 @@ def is_served(layer: Layer) -> bool:
 
 @needs_matrix_unit
 def test_limits_of_the_core_are_those_of_the_check() -> None:
-    for channels, served in ((15, False), (16, True), (1792, True), (1793, False)):
+    for channels, served in ((1, False), (2, True), (15, True), (1792, True), (1793, False)):
         assert is_served(Layer((3, 3), (9, 9), channels, 4)) == served
     for kernel, served in (((1, 1), True), ((1, 2), True), ((16, 16), True), ((257,), False)):
         assert is_served(Layer(kernel, tuple(k + 2 for k in kernel), 16, 4)) == served

@@ -29,10 +29,12 @@ enum {
   MOST_PHASE_TAPS = 64,     /* in all phases of a transposed convolution, whose weights are made so, too; and phases, */
   MOST_SPLIT_PHASES = 16,   /* which have their sums at once */
   MOST_SPLIT_TERMS = 1 << 16,
+  MOST_WINDOW = 1 << 12,   /* values of a window, where these are summed as channels are, */
+  WINDOW_BYTES = 3 << 19,  /* and bytes of such a halo */
   SPLIT_POSITIONS = 128, /* outputs of a row, of which at least those have to fit */
   SPLIT_BYTES = 4 << 20, /* into so many bytes of parts, */
   DIGIT_BYTES = 5 << 20, /* or of digits */
-  DEEP_CHANNELS = 256, /* of kernels of one tap, that are computed of digits: errors of fewer cancel each other less; */
+  DEEP_CHANNELS = 256, /* of kernels of one tap, or values of a window, that are computed of digits: errors of fewer cancel each other less; */
   MOST_DIGIT_TERMS = 1 << 14 /* that are summed of digits: those of 16 lanes are made at once */
 };
 
@@ -183,16 +185,30 @@ static bool split_fits(const cc_conv_shape *shape, int64_t position, int64_t byt
 /* Bytes of a position in parts: lines of 32 channels. */
 static int64_t parts_of(const cc_conv_shape *shape) { return cc_ceil_div(shape->ic, 32) * 3 * 64; }
 
+bool cconv_choose_windows(const cc_conv_shape *shape) { return shape->ic < LEAST_CHANNELS; }
+
+/* Can windows be summed so? */
+static cconv_status windows_serve(const cc_conv_shape *shape, cconv_error *error) {
+  if (shape->reduction < LEAST_CHANNELS)
+    return cc_fail(error, CCONV_UNSUPPORTED, "weight", CC_CHANNEL, shape->reduction, LEAST_CHANNELS);
+  if (shape->reduction > MOST_WINDOW)
+    return cc_fail(error, CCONV_UNSUPPORTED, "weight", CC_CHANNEL, shape->reduction, MOST_WINDOW);
+  if (!split_fits(shape, shape->ic * 4, WINDOW_BYTES))
+    return cc_fail(error, CCONV_UNSUPPORTED, "kernel", CC_WIDTH, shape->taps, MOST_SPLIT_TAPS);
+  return CCONV_OK;
+}
+
 cconv_status cconv_bf16x3_serves(int32_t dtype, bool matrix_unit, const cc_conv_shape *shape, cconv_error *error) {
   int64_t filters;
   if (dtype != CCONV_FLOAT32)
     return cc_fail(error, CCONV_UNSUPPORTED, "dtype", -1, dtype, CCONV_FLOAT32);
   if (!matrix_unit)
     return cc_fail(error, CCONV_UNSUPPORTED, "algorithm", -1, CCONV_ALGORITHM_BF16X3, CCONV_ALGORITHM_DIRECT);
-  if (shape->ic < LEAST_CHANNELS)
-    return cc_fail(error, CCONV_UNSUPPORTED, "input", CC_CHANNEL, shape->ic, LEAST_CHANNELS);
-  if (shape->taps > MOST_SPLIT_TAPS || !cc_mul(shape->groups, shape->oc, &filters) || filters > MOST_FILTERS ||
-      shape->ic > MOST_SPLIT_TERMS / shape->taps)
+  if (!cc_mul(shape->groups, shape->oc, &filters) || filters > MOST_FILTERS)
+    return cc_fail(error, CCONV_UNSUPPORTED, "weight", CC_BATCH, shape->oc, MOST_FILTERS);
+  if (cconv_choose_windows(shape))
+    return windows_serve(shape, error);
+  if (shape->taps > MOST_SPLIT_TAPS || shape->ic > MOST_SPLIT_TERMS / shape->taps)
     return cc_fail(error, CCONV_UNSUPPORTED, "weight", CC_CHANNEL, shape->ic, MOST_SPLIT_TERMS / shape->taps);
   if (!split_fits(shape, parts_of(shape), SPLIT_BYTES))
     return cc_fail(error, CCONV_UNSUPPORTED, "kernel", CC_WIDTH, shape->taps, MOST_SPLIT_TAPS);
@@ -216,6 +232,8 @@ static int64_t bf16x3_time(const cc_conv_shape *shape, int64_t outputs) {
   int64_t inputs = outputs; /* that each output has: as many as strides, or as taps */
   for (int a = 0; a < CCONV_MAX_SPATIAL; a++)
     inputs *= cc_min(shape->axis[a].stride, shape->axis[a].kernel);
+  if (cconv_choose_windows(shape))
+    return places * cc_ceil_div(shape->reduction, 32) * (17 + 24 / vectors) / ic + outputs * 10 / ic + shape->taps * 4;
   const int64_t products = places * shape->taps * (turns ? 12 : 10) / 32;
   return products * whole / ic + inputs * (turns ? 24 : 20) / 16 * whole / (ic * vectors) +
          outputs * (turns ? 14 : 10) / ic + shape->taps * (turns ? 6 : 4);
@@ -225,6 +243,8 @@ cconv_status cconv_int8x3_serves(int32_t dtype, bool matrix_unit, const cc_conv_
   const cconv_status status = cconv_bf16x3_serves(dtype, matrix_unit, shape, error);
   if (status)
     return status;
+  if (cconv_choose_windows(shape))
+    return CCONV_OK;
   if (cc_ceil_div(shape->ic, 64) * 64 > MOST_DIGIT_TERMS / shape->taps)
     return cc_fail(error, CCONV_UNSUPPORTED, "weight", CC_CHANNEL, shape->ic, MOST_DIGIT_TERMS / shape->taps / 64 * 64);
   if (!split_fits(shape, cc_ceil_div(shape->ic, 64) * 3 * 64 + 64 * 4, DIGIT_BYTES))
@@ -243,6 +263,8 @@ static int64_t int8x3_time(const cc_conv_shape *shape, int64_t outputs) {
   int64_t inputs = outputs;
   for (int a = 0; a < CCONV_MAX_SPATIAL; a++)
     inputs *= cc_min(shape->axis[a].stride, shape->axis[a].kernel);
+  if (cconv_choose_windows(shape))
+    return places * cc_ceil_div(shape->reduction, 64) * (12 + 24 / vectors) / ic + outputs * 10 / ic + shape->taps * 9;
   return places * steps * 9 / ic + inputs * 18 / 16 * whole * 64 / together / (ic * vectors) + outputs * 10 / ic +
          shape->taps * 9;
 }
@@ -251,9 +273,9 @@ static int64_t int8x3_time(const cc_conv_shape *shape, int64_t outputs) {
 static bool is_least(int32_t dtype, const cc_conv_shape *shape, int64_t outputs, int64_t time) {
   if (time >= direct_time(outputs, shape->taps) + outputs * 8 / shape->ic)
     return false;
-  const cc_method *way = cconv_winograd_serves(dtype, CCONV_MAX_RANK, shape, NULL) ? NULL : way_of(shape, false);
-  if (!way)
+  if (shape->ic < LEAST_CHANNELS || cconv_winograd_serves(dtype, CCONV_MAX_RANK, shape, NULL))
     return true;
+  const cc_method *way = way_of(shape, false);
   /* Winograd's time is for a channel and a tap that is not transformed. */
   int64_t least = time * taps_of(shape, way) / shape->taps * 17 / 16;
   return !fastest_kind(dtype, shape, way, &least);
@@ -282,7 +304,7 @@ bool cconv_choose_int8x3(int32_t asked, int32_t dtype, const cc_conv_shape *shap
   if (asked == CCONV_ALGORITHM_INT8X3)
     return true;
   const int64_t outputs = outputs_of(shape);
-  if (!is_worth_it(shape, outputs) || (shape->taps == 1 && shape->ic < DEEP_CHANNELS))
+  if (!is_worth_it(shape, outputs) || ((shape->taps == 1 || cconv_choose_windows(shape)) && shape->reduction < DEEP_CHANNELS))
     return false;
   const int64_t time = int8x3_time(shape, outputs);
   return time < bf16x3_time(shape, outputs) && is_least(dtype, shape, outputs, time);
@@ -290,7 +312,8 @@ bool cconv_choose_int8x3(int32_t asked, int32_t dtype, const cc_conv_shape *shap
 
 bool cconv_choose_bf16x3_phases(int32_t dtype, const cc_conv_shape *shape, int64_t phases, int64_t taps) {
   const int64_t places = outputs_of(shape), vectors = cc_ceil_div(shape->oc, 16);
-  if (shape->oc < LEAST_CHANNELS || places > MOST_PLACES || cconv_bf16x3_serves(dtype, true, shape, NULL) != CCONV_OK ||
+  if (shape->ic < LEAST_CHANNELS || shape->oc < LEAST_CHANNELS || places > MOST_PLACES ||
+      cconv_bf16x3_serves(dtype, true, shape, NULL) != CCONV_OK ||
       !split_fits(shape, parts_of(shape), SPLIT_BYTES / 2) || taps > MOST_PHASE_TAPS || phases > MOST_SPLIT_PHASES ||
       places < LEAST_PRODUCTS / taps / cc_min(shape->ic * cc_min(shape->oc, MOST_TERMS), LEAST_PRODUCTS / taps))
     return false;

@@ -36,9 +36,12 @@ cconv_status cconv_winograd_serves(int32_t dtype, int32_t rank, const cc_conv_sh
  * cannot serve. shape->n is not looked at. */
 cc_method cconv_choose_method(int32_t asked, int32_t dtype, const cc_conv_shape *shape);
 
-/* Can products of float32 in three parts of bfloat16 serve? They want FLOAT32, a matrix unit, and at least 16 channels of a
- * group. On a refusal CCONV_UNSUPPORTED, and *error says which number is in the way. */
+/* Can products of float32 in three parts of bfloat16 serve? They want FLOAT32, a matrix unit, and windows of at
+ * least 16 values. On a refusal CCONV_UNSUPPORTED, and *error says which number is in the way. */
 cconv_status cconv_bf16x3_serves(int32_t dtype, bool matrix_unit, const cc_conv_shape *shape, cconv_error *error);
+
+/* Are the values of windows summed as channels are, of one tap, since channels are few? */
+bool cconv_choose_windows(const cc_conv_shape *shape);
 
 /* Can products of float32 in three digits of 8 bits? Where those in bfloat16 can, of fewer products. */
 cconv_status cconv_int8x3_serves(int32_t dtype, bool matrix_unit, const cc_conv_shape *shape, cconv_error *error);

@@ -142,7 +142,7 @@ typedef enum cconv_padding_mode {
  * stride 1. Its error is larger, and integers are not exact. AUTO computes large kernels of one channel a group likewise,
  * piece by piece; and such kernels of one channel that are a column times a row but for roundings, which only their
  * values say, by a pass along each axis.
- * BF16X3 computes in FLOAT32, from 16 channels a group on, where the CPU has a matrix unit for bfloat16 (cconv_isa() is
+ * BF16X3 computes in FLOAT32, from windows of 16 values on, where the CPU has a matrix unit for bfloat16 (cconv_isa() is
  * "amx"): a value is the sum of three bfloat16, and six of the nine products of such parts are summed by the unit, to
  * within (K + 24) u sum |weight| |input| + K 1e-37 max(1, |input|, |weight|), and exactly where values are integers and
  * sum |weight| |input| is below 0.99 * 2^24. DIRECT computes images, as a whole, in which a value is not finite or

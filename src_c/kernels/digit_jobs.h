@@ -34,12 +34,13 @@ enum {
 /* greatest[c] = max over i < n of |x[c][i]|, as bits, those of NaN and infinity above all      c < channels
  * places[i] raised to the max over c of |x[c][i]|
  *
- *   stride  elements from x[c] to x[c + 1]; x[c][i + 1] follows x[c][i], or for `pixels` is `step` elements further and
- *           stride is 1
+ *   stride  elements from x[c] to x[c + 1], or row c begins at off[c]; x[c][i + 1] follows x[c][i], or for `pixels` is
+ *           `step` elements further and stride is 1
  *
  * Both are written in whole vectors of 16. */
 typedef struct cc_magnitudes_job {
   const float *x;
+  const int32_t *off; /* NULL: by stride */
   int64_t stride, step, channels, n;
   bool pixels;
   uint32_t *greatest, *places;
@@ -59,9 +60,11 @@ typedef struct cc_digits_job {
 
 /* byte 4 l + i of line r of square s of y = that digit of x[4 r + i][16 s + l]      16 s < n
  *
- *   x  rows of n elements, `stride` elements apart, as many as there are channels: at most 64; others are 0 */
+ *   x  rows of n elements, as many as there are channels, at most 64; others are 0. They are `stride` elements apart, or
+ *      row c begins at off[c] */
 typedef struct cc_digit_squares_job {
   const float *x;
+  const int32_t *off; /* NULL: by stride */
   int64_t stride, channels, n;
   int32_t exponent; /* as in cc_digits_job, like y and y_digit */
   void *y;

@@ -43,10 +43,12 @@ typedef struct cc_split_job {
 
 /* line c of square i of y = that part of pairs (x[c][16 i + l], x[c + 16][16 i + l]), l < 16      c < 16, 16 i < n
  *
- *   x  rows of n elements, `stride` elements apart, as many as there are channels: at most 32; others are 0
+ *   x  rows of n elements, as many as there are channels, at most 32; others are 0. They are `stride` elements apart, or
+ *      row c begins at off[c]
  *   y  squares behind each other, parts y_part bytes apart */
 typedef struct cc_squares_job {
   const float *x;
+  const int32_t *off; /* NULL: by stride */
   int64_t stride, channels, n;
   void *y;
   int64_t y_part;

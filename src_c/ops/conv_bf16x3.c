@@ -4,7 +4,7 @@
  * Law: a unit of work is one block of outputs of one image and group, and one run of its channels. The halo of a block
  * is packed once and split into parts: turned to lines, one of the channels of each position, where a kernel has several
  * taps, for a tap further on is then so many lines further on; or as planes, where it has one and positions lie side by
- * side. Every output is the same sum in the same order, either way and whatever is cut. Images that the
+ * side, or channels are few. Every output is the same sum in the same order, either way and whatever is cut. Images that the
  * unit cannot compute are computed directly (ops/conv_matrix.h). */
 #include "ops/conv_bf16x3.h"
 
@@ -38,15 +38,15 @@ static bool reads_in_place(const cc_conv *conv) {
 
 /* Cut outputs into blocks: their lines in the cache, with as many positions as that holds, and enough for the threads;
  * with their sums, where weights come in pieces. False where few positions do not fit. */
-static bool choose_blocks(const cc_conv *conv, int64_t wanted, bool pieces, cc_blocks *blocks) {
-  const cc_conv_shape *shape = &conv->shape;
-  cc_block_request request = {.axis = shape->axis,
-                              .channels = cc_ceil_div(shape->ic, CC_LINE_CHANNELS) * CC_LINE_CHANNELS,
-                              .element = CC_PARTS * 2,
+static bool choose_blocks(const cc_conv *conv, const cc_bf16x3 *d, int64_t wanted, bool pieces, cc_blocks *blocks) {
+  cc_block_request request = {.axis = conv->shape.axis,
+                              .channels = d->windows ? conv->shape.ic : d->slices * CC_LINE_CHANNELS,
+                              .element = d->windows ? conv->element : CC_PARTS * 2,
                               .budget = cconv_cache_l2() / 8 * 3,
                               .lanes = LEAST_POSITIONS,
-                              .slab = CC_MATRIX_LANES * conv->element,
-                              .slab_always = pieces,
+                              .slab = (pieces ? CC_MATRIX_LANES * conv->element : 0) +
+                                      (d->windows ? d->slices * CC_PARTS * CC_LINE_BYTES : 0),
+                              .slab_always = true,
                               .blocks = wanted};
   cconv_choose_blocks(&request, blocks);
   if (blocks->chunks == 1)
@@ -62,16 +62,19 @@ static void prepare(const cc_conv *conv, int64_t threads, cc_conv_work *work) {
   const cc_conv_shape *shape = &conv->shape;
   const int64_t es = conv->element, images = shape->n * shape->groups, asked = threads;
   const double operations = cconv_conv_operations(conv);
-  *d = (cc_bf16x3){.matrix = conv->matrix, .slices = cc_ceil_div(shape->ic, CC_LINE_CHANNELS)};
-  d->steps = d->slices * shape->taps;
+  *d = (cc_bf16x3){.matrix = conv->matrix, .windows = cconv_choose_windows(shape)};
+  d->terms = d->windows ? shape->reduction : shape->ic;
+  d->taps = d->windows ? 1 : shape->taps;
+  d->slices = cc_ceil_div(d->terms, CC_LINE_CHANNELS);
+  d->steps = d->slices * d->taps;
   d->lane_blocks = cc_ceil_div(shape->oc, CC_MATRIX_LANES);
   threads = cconv_operation_parts(threads, threads, operations);
   /* Threads share the channels of few places: each has all inputs then, where else it has all weights. */
   const bool few = cc_outputs_of(shape) * 2 < shape->oc * shape->taps;
   const int64_t wanted = threads == 1 || few ? 1 : cc_ceil_div(threads, cc_max(1, images));
   const int64_t step_bytes = CC_PARTS * CC_SQUARE_BYTES * (CC_MATRIX_LANES / CC_SQUARE_LANES);
-  const int64_t slices_made = cc_min(d->slices, cc_max(1, WEIGHT_BYTES / (step_bytes * shape->taps)));
-  const bool near = choose_blocks(conv, wanted, !conv->weight.kept && slices_made < d->slices, &d->blocks);
+  const int64_t slices_made = cc_min(d->slices, cc_max(1, WEIGHT_BYTES / (step_bytes * d->taps)));
+  const bool near = choose_blocks(conv, d, wanted, !conv->weight.kept && slices_made < d->slices, &d->blocks);
   d->blocks.channels = cc_min(shape->ic, CC_LINE_CHANNELS);
   cconv_halo_of(shape->axis, d->blocks.out, d->blocks.taps, CC_ALIGNMENT / es, &d->blocks.halo);
   d->blocks_an_image = d->blocks.count[0] * d->blocks.count[1] * d->blocks.count[2];
@@ -83,7 +86,7 @@ static void prepare(const cc_conv *conv, int64_t threads, cc_conv_work *work) {
   d->shared = !conv->weight.kept && near && all_weights <= d->parts * SHARED_BYTES &&
               cc_min(places / d->parts - 1, SHARED_WEIGHTS) * shape->oc * shape->reduction >= SHARED_WEIGHTS;
   const cc_halo *halo = &d->blocks.halo;
-  d->planes = shape->taps == 1 && !cc_has_pixels(&conv->input, es);
+  d->planes = d->windows || (shape->taps == 1 && !cc_has_pixels(&conv->input, es));
   if (conv->weight.prepared)
     d->planes = ((const cc_matrix_heading *)(const void *)conv->weight.prepared)->planes;
   d->plane = d->planes ? (cc_ceil_div(halo->positions, CC_SQUARE_LANES) | 1) * CC_SQUARE_LANES : halo->channel;
@@ -96,14 +99,14 @@ static void prepare(const cc_conv *conv, int64_t threads, cc_conv_work *work) {
       d->slices_made == d->slices ? SUM_POSITIONS : cc_ceil_div(halo->positions, SUM_POSITIONS) * SUM_POSITIONS;
   d->sum_pitch = d->planes ? d->sum_positions + SUM_SLACK : CC_MATRIX_LANES;
   const int64_t turned = cc_max(CC_TURN * CC_LINE_CHANNELS, CC_MATRIX_LANES * CC_TURN_PITCH) * es;
-  const int64_t weight_rows = CC_LINE_CHANNELS * shape->taps * CC_SQUARE_LANES * es;
+  const int64_t weight_rows = (d->windows ? d->terms : CC_LINE_CHANNELS * shape->taps) * CC_SQUARE_LANES * es;
   const int64_t weight_copy = conv->weight.in_place ? 0 : weight_rows;
   const int64_t packed = d->in_place ? 0 : cc_lines(d->blocks.channels * halo->channel * es);
   int64_t at = (d->slices * CC_PARTS * d->plane + CC_MATRIX_POSITIONS) * CC_LINE_BYTES;
   d->sums_at = at;
   at += cc_lines((d->sum_positions + SUM_SLACK) * CC_MATRIX_LANES * es);
   d->weights_at = at;
-  at += kept ? 0 : d->slices_made * shape->taps * step_bytes;
+  at += kept ? 0 : d->slices_made * d->taps * step_bytes;
   d->turned_at = at;
   at += cc_lines(turned);
   d->halo_at = at;
@@ -114,7 +117,8 @@ static void prepare(const cc_conv *conv, int64_t threads, cc_conv_work *work) {
   cc_conv_work direct;
   cconv_conv_direct.prepare(&one, asked, &direct);
   d->offsets_at = cc_lines((shape->n + 1) * (int64_t)sizeof(uint32_t));
-  d->shared_at = d->offsets_at + cc_lines(cc_max(d->steps, shape->taps) * (int64_t)sizeof(int32_t));
+  d->windows_at = d->offsets_at + cc_lines(cc_max(d->steps, shape->taps) * (int64_t)sizeof(int32_t));
+  d->shared_at = d->windows_at + (d->windows ? cc_lines(d->terms * (int64_t)sizeof(int32_t)) : 0);
   d->threads_at = d->shared_at + (d->shared ? all_weights : 0);
   work->parts = d->parts;
   work->workspace = cc_max(d->threads_at + d->parts * d->thread_bytes, d->offsets_at + direct.workspace);
@@ -163,8 +167,8 @@ static void sum_block(const cc_bf16x3 *d, cc_matrix_target *to, int64_t g, int64
     count = cc_min(d->slices_made, d->slices - slice);
     if (!kept)
       cconv_bf16x3_make_weights(d->conv, d, g, b, slice, slice + count, scratch + d->halo_at, made, greatest);
-    cc_matrix_job job = {.steps = count * shape->taps,
-                         .off = (const int32_t *)(const void *)(d->workspace + d->offsets_at) + slice * shape->taps,
+    cc_matrix_job job = {.steps = count * d->taps,
+                         .off = (const int32_t *)(const void *)(d->workspace + d->offsets_at) + slice * d->taps,
                          .x_part = d->plane * CC_LINE_BYTES,
                          .w = kept ? kept : made,
                          .lanes = cc_bf16x3_lanes(shape->oc, b),
@@ -222,17 +226,24 @@ static cconv_status run_directly(const cc_bf16x3 *d, int64_t n, int64_t threads,
   return work.driver->run(&one, &work, run, d->workspace + d->offsets_at);
 }
 
+/* Offsets of steps, and those of the values of a window. */
+static void write_offsets(const cc_bf16x3 *d) {
+  int32_t *steps = (int32_t *)(void *)(d->workspace + d->offsets_at);
+  cc_blocks blocks = d->blocks;
+  blocks.channels = d->windows ? d->conv->shape.ic : 1;
+  steps[0] = 0;
+  cconv_operation_offsets(&blocks, d->conv->shape.axis,
+                          d->windows ? (int32_t *)(void *)(d->workspace + d->windows_at) : steps);
+  for (int64_t s = d->taps; s < d->steps; s++)
+    steps[s] = (int32_t)(steps[s - d->taps] + CC_PARTS * d->plane);
+}
+
 static cconv_status run(const cc_conv *conv, const cc_conv_work *work, cc_run *run, char *workspace) {
   cc_bf16x3 d = *(const cc_bf16x3 *)(const void *)work->state;
-  const int64_t images = conv->shape.n, taps = conv->shape.taps;
-  int32_t *offsets = (int32_t *)(void *)(workspace + d.offsets_at);
+  const int64_t images = conv->shape.n;
   d.conv = conv;
   d.workspace = workspace;
-  cc_blocks one_channel = d.blocks;
-  one_channel.channels = 1;
-  cconv_operation_offsets(&one_channel, conv->shape.axis, offsets);
-  for (int64_t s = taps; s < d.steps; s++)
-    offsets[s] = (int32_t)(offsets[s - taps] + CC_PARTS * d.plane);
+  write_offsets(&d);
   for (int64_t n = 0; n <= images; n++)
     atomic_init(greatest_of(&d, n), 0);
   if (conv->weight.prepared)

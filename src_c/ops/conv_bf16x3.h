@@ -11,18 +11,23 @@
  *
  * A workspace, in bytes from its start:
  *   greatest magnitudes of images, and behind them that of the weights
- *   offsets  of steps, in lines
+ *   offsets  of steps, in lines; where values of windows are gathered, behind them theirs
  *   shared   weights, where a phase of its own makes all
  *   threads  each thread's scratch:
  *     lines    [32 channels][part][position], or planes [32 channels][part][16 positions] squares
  *     sums     of a block of channels, [position][32] or [32][position]
  *     weights  of a block of channels, if it is made for each block of outputs: [step][part][square]
  *     turned   sums or inputs on their way
- *     halo     of 32 channels, or weights on their way */
+ *     halo     of 32 channels, or weights on their way
+ *
+ * Where channels are so few that lines would be nearly empty, the values of a window, in the order of its weights, are
+ * summed as the channels of a kernel of one tap are, from planes. */
 typedef struct cc_bf16x3 {
   const cc_conv *conv;
   const cc_matrix_kernels *matrix;
   cc_blocks blocks; /* of 32 channels */
+  bool windows;        /* values of a window are summed as channels are, */
+  int64_t terms, taps; /* of which there are so many then, and taps */
   int64_t slices, steps;
   int64_t slices_made;              /* whose weights are made at once, and then summed */
   int64_t sum_positions, sum_pitch; /* that have sums at once; elements from one row to the next */
@@ -32,8 +37,8 @@ typedef struct cc_bf16x3 {
   bool shared;                                             /* a phase of its own makes all weights, once */
   bool in_place;                                           /* they are made of the input itself */
   bool adjacent;                                           /* rows of outputs follow each other */
-  int64_t offsets_at, shared_at, threads_at, thread_bytes; /* behind the greatest magnitudes */
-  int64_t sums_at, weights_at, turned_at, halo_at;         /* a thread's scratch; lines are first */
+  int64_t offsets_at, windows_at, shared_at, threads_at, thread_bytes; /* behind the greatest magnitudes */
+  int64_t sums_at, weights_at, turned_at, halo_at;                     /* a thread's scratch; lines are first */
   char *workspace;
 } cc_bf16x3;
 

@@ -6,11 +6,11 @@
 
 #include "ops/conv_bf16x3.h"
 
-/* The rows of `lanes` output channels of a slice. */
-static cc_rows rows_of(const cc_conv *conv, int64_t g, int64_t oc, int64_t lanes, int64_t slice, cc_chunk *chunk,
-                       char *copy) {
-  *chunk = (cc_chunk){.channel = slice * CC_LINE_CHANNELS};
-  chunk->channels = cc_min(CC_LINE_CHANNELS, conv->shape.ic - chunk->channel);
+/* The rows of `lanes` output channels, of a slice or of whole windows. */
+static cc_rows rows_of(const cc_conv *conv, bool windows, int64_t g, int64_t oc, int64_t lanes, int64_t slice,
+                       cc_chunk *chunk, char *copy) {
+  *chunk = (cc_chunk){.channel = windows ? 0 : slice * CC_LINE_CHANNELS};
+  chunk->channels = windows ? conv->shape.ic : cc_min(CC_LINE_CHANNELS, conv->shape.ic - chunk->channel);
   for (int a = 0; a < CCONV_MAX_SPATIAL; a++)
     chunk->taps[a] = conv->shape.axis[a].kernel;
   chunk->terms = chunk->channels * conv->shape.taps;
@@ -18,24 +18,25 @@ static cc_rows rows_of(const cc_conv *conv, int64_t g, int64_t oc, int64_t lanes
 }
 
 /* The weights of one square and slice for planes. Lanes without a channel are 0. */
-static void make_plane_weights(const cc_conv *conv, const cc_matrix_kernels *matrix, int64_t g, int64_t oc,
-                               int64_t slice, char *copy, cc_split_job *job) {
+static void make_plane_weights(const cc_conv *conv, const cc_bf16x3 *d, int64_t g, int64_t oc, int64_t slice,
+                               char *copy, cc_split_job *job) {
   const int64_t lanes = cc_min(CC_SQUARE_LANES, conv->shape.oc - oc);
   char *square = job->y;
   cc_chunk chunk;
-  const cc_rows w = rows_of(conv, g, oc, lanes, slice, &chunk, copy);
-  job->low = (const float *)(const void *)w.data;
-  job->high = chunk.channels > CC_SQUARE_LANES ? job->low + CC_SQUARE_LANES : job->low;
-  job->low_lanes = (int32_t)cc_min(CC_SQUARE_LANES, chunk.channels);
-  job->high_lanes = (int32_t)chunk.channels - job->low_lanes;
+  const cc_rows w = rows_of(conv, d->windows, g, oc, lanes, slice, &chunk, copy);
+  const int64_t terms = cc_min(CC_LINE_CHANNELS, d->terms - slice * CC_LINE_CHANNELS);
+  job->low = (const float *)(const void *)w.data + (d->windows ? slice * CC_LINE_CHANNELS : 0);
+  job->high = terms > CC_SQUARE_LANES ? job->low + CC_SQUARE_LANES : job->low;
+  job->low_lanes = (int32_t)cc_min(CC_SQUARE_LANES, terms);
+  job->high_lanes = (int32_t)terms - job->low_lanes;
   job->step = w.pitch;
   job->n = lanes;
-  matrix->split(job);
+  d->matrix->split(job);
   job->low_lanes = job->high_lanes = 0;
   job->step = 0;
   job->n = CC_SQUARE_LANES - lanes;
   job->y = square + lanes * CC_LINE_BYTES;
-  matrix->split(job);
+  d->matrix->split(job);
 }
 
 /* Those of every tap for lines, each tap's `tap_bytes` behind the last. `rows` is scratch. */
@@ -45,7 +46,7 @@ static void make_line_weights(const cc_conv *conv, const cc_matrix_kernels *matr
   const int64_t bytes = CC_LINE_CHANNELS * taps * CC_SQUARE_LANES * es;
   char *square = job->y;
   cc_chunk chunk;
-  const cc_rows w = rows_of(conv, g, oc, lanes, slice, &chunk, rows + cc_lines(bytes));
+  const cc_rows w = rows_of(conv, false, g, oc, lanes, slice, &chunk, rows + cc_lines(bytes));
   if (lanes < CC_SQUARE_LANES || chunk.channels < CC_LINE_CHANNELS)
     memset(rows, 0, (size_t)bytes);
   conv->kernels->transpose(&(cc_transpose_job){.source = w.data,
@@ -67,15 +68,15 @@ static void make_line_weights(const cc_conv *conv, const cc_matrix_kernels *matr
 
 void cconv_bf16x3_make_weights(const cc_conv *conv, const cc_bf16x3 *d, int64_t g, int64_t lane_block, int64_t from,
                                int64_t end, char *rows, char *weights, uint32_t *greatest) {
-  const int64_t taps = conv->shape.taps, squares = cc_bf16x3_lanes(conv->shape.oc, lane_block) / CC_SQUARE_LANES;
+  const int64_t squares = cc_bf16x3_lanes(conv->shape.oc, lane_block) / CC_SQUARE_LANES;
   cc_split_job job = {.y_step = CC_LINE_BYTES, .y_part = squares * CC_SQUARE_BYTES, .greatest = *greatest};
   const int64_t tap_bytes = CC_PARTS * job.y_part;
-  for (int64_t slice = from; slice < end; slice++, weights += taps * tap_bytes)
+  for (int64_t slice = from; slice < end; slice++, weights += d->taps * tap_bytes)
     for (int64_t i = 0; i < squares; i++) {
       const int64_t oc = lane_block * CC_MATRIX_LANES + i * CC_SQUARE_LANES;
       job.y = weights + i * CC_SQUARE_BYTES;
       if (d->planes)
-        make_plane_weights(conv, d->matrix, g, oc, slice, rows, &job);
+        make_plane_weights(conv, d, g, oc, slice, rows, &job);
       else
         make_line_weights(conv, d->matrix, g, oc, slice, tap_bytes, rows, &job);
     }
@@ -88,10 +89,11 @@ uint32_t cconv_bf16x3_pack(const cc_bf16x3 *d, int64_t n, int64_t g, const cc_bl
   const cc_halo *halo = &d->blocks.halo;
   const int64_t packed = halo->axis[0].phases * halo->axis[1].phases * halo->axis[2].phases * halo->phase;
   const int64_t positions = cconv_block_positions(halo, block);
+  const int32_t *windows = d->windows ? (const int32_t *)(const void *)(d->workspace + d->windows_at) : NULL;
   cc_split_job job = {.y_part = d->plane * CC_LINE_BYTES};
   for (int64_t slice = 0; slice < d->slices; slice++) {
-    cc_chunk chunk = {.channel = slice * CC_LINE_CHANNELS};
-    chunk.channels = cc_min(CC_LINE_CHANNELS, conv->shape.ic - chunk.channel);
+    cc_chunk chunk = {.channel = d->windows ? 0 : slice * CC_LINE_CHANNELS};
+    chunk.channels = d->windows ? conv->shape.ic : cc_min(CC_LINE_CHANNELS, conv->shape.ic - chunk.channel);
     const int64_t channel = g * conv->shape.ic + chunk.channel;
     const char *rows = input->data + n * input->stride[CC_BATCH] + channel * input->stride[CC_CHANNEL];
     int64_t stride = chunk.channels > 1 ? input->stride[CC_CHANNEL] : 0;
@@ -102,16 +104,19 @@ uint32_t cconv_bf16x3_pack(const cc_bf16x3 *d, int64_t n, int64_t g, const cc_bl
     if (d->in_place) {
       rows += block->from[2] > 0 ? block->from[2] * input->stride[CC_WIDTH] : 0;
     } else {
-      cconv_operation_pack(conv->kernels, &d->blocks, conv->shape.axis, input, n, channel, block, &chunk,
-                           conv->padding_value, scratch + d->halo_at);
-      cconv_matrix_clear(conv, &d->blocks, block, chunk.channels, scratch + d->halo_at);
       rows = scratch + d->halo_at;
+      if (slice == 0 || !d->windows) {
+        cconv_operation_pack(conv->kernels, &d->blocks, conv->shape.axis, input, n, channel, block, &chunk,
+                             conv->padding_value, scratch + d->halo_at);
+        cconv_matrix_clear(conv, &d->blocks, block, chunk.channels, scratch + d->halo_at);
+      }
       stride = halo->channel * conv->element;
     }
     if (d->planes) {
       cc_squares_job squares = {.x = (const float *)(const void *)rows,
                                 .stride = stride / conv->element,
-                                .channels = chunk.channels,
+                                .off = windows ? windows + slice * CC_LINE_CHANNELS : NULL,
+                                .channels = cc_min(CC_LINE_CHANNELS, d->terms - slice * CC_LINE_CHANNELS),
                                 .n = positions,
                                 .y = job.y,
                                 .y_part = job.y_part,

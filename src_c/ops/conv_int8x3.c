@@ -37,11 +37,14 @@ static bool fits(const cc_conv *conv) {
 }
 
 /* By the shape of one image and the weight alone. */
-static void choose_blocks(const cc_conv_shape *shape, cc_blocks *blocks) {
+static void choose_blocks(const cc_conv_shape *shape, const cc_int8x3 *d, cc_blocks *blocks) {
+  const int64_t lines = d->slices * CC_DIGITS * CC_DIGIT_LINE;
   cc_block_request request = {
       .axis = shape->axis,
-      .channels = cc_ceil_div(shape->ic, CC_DIGIT_CHANNELS) * CC_DIGITS * CC_DIGIT_LINE + HALO_LINE,
+      .channels = d->windows ? shape->ic * (int64_t)sizeof(float) : lines + HALO_LINE,
       .element = 1,
+      .slab = d->windows ? lines : 0,
+      .slab_always = true,
       .budget = LINES_BYTES,
       .lanes = LEAST_POSITIONS,
       .blocks = cc_max(1, cc_min(MOST_BLOCKS, cc_outputs_of(shape) / BLOCK_OUTPUTS)),
@@ -78,42 +81,45 @@ static void prepare(const cc_conv *conv, int64_t threads, cc_conv_work *work) {
   cc_int8x3 *d = (cc_int8x3 *)(void *)work->state;
   const cc_conv_shape given = cc_given_shape(conv), *shape = &given;
   const int64_t es = conv->element, images = shape->n * shape->groups, asked = threads;
-  const int64_t row_taps = shape->axis[2].kernel;
   const double operations = cconv_conv_operations(conv);
-  *d = (cc_int8x3){.matrix = conv->matrix, .slices = cc_ceil_div(shape->ic, CC_DIGIT_CHANNELS)};
+  *d = (cc_int8x3){.matrix = conv->matrix, .windows = cconv_choose_windows(shape)};
+  d->terms = d->windows ? shape->reduction : shape->ic;
+  d->taps = d->windows ? 1 : shape->taps;
+  d->slices = cc_ceil_div(d->terms, CC_DIGIT_CHANNELS);
+  const int64_t row_taps = d->windows ? 1 : shape->axis[2].kernel;
   /* Taps side by side in a line, where the next position has the next tap. */
   const bool neighbours = row_taps > 1 && shape->axis[2].stride == 1 && shape->axis[2].dilation == 1;
   d->width = !neighbours || shape->ic > 32 ? 64 : shape->ic > 16 ? 32 : 16;
-  d->rows = shape->taps / row_taps;
+  d->rows = d->taps / row_taps;
   d->steps = d->slices * d->rows * cc_ceil_div(row_taps, CC_DIGIT_CHANNELS / d->width);
   /* Errors of products are those of the greatest there may be. As a rule K of them add up as the root of K does. */
   const double least_share = fmax(1 / (4 * sqrt((double)shape->reduction)), LEAST_SHARE);
-  d->least_shares = (int32_t)((double)shape->ic * 127 * 255 * least_share);
+  d->least_shares = (int32_t)((double)d->terms * 127 * 255 * least_share);
   d->lane_blocks = cc_ceil_div(shape->oc, CC_MATRIX_LANES);
   threads = cconv_operation_parts(threads, threads, operations);
-  choose_blocks(shape, &d->blocks);
+  choose_blocks(shape, d, &d->blocks);
   d->blocks.channels = cc_min(shape->ic, CC_DIGIT_CHANNELS);
   cconv_halo_of(shape->axis, d->blocks.out, d->blocks.taps, CC_ALIGNMENT / es, &d->blocks.halo);
   const cc_halo *halo = &d->blocks.halo;
-  d->plane = halo->channel;
+  d->plane = d->windows ? (cc_ceil_div(halo->positions, CC_DIGIT_LANES) | 1) * CC_DIGIT_LANES : halo->channel;
   d->blocks_an_image = d->blocks.count[0] * d->blocks.count[1] * d->blocks.count[2];
   const int64_t places = images * d->blocks_an_image;
   d->runs = places % threads && places < 8 * threads ? cc_min(threads, d->lane_blocks) : 1;
   d->units = places * d->runs;
   d->parts = cconv_operation_parts(threads, d->units, operations);
   d->adjacent = cconv_matrix_is_adjacent(conv);
-  d->planes = shape->taps == 1 && !cc_has_pixels(&conv->input, es);
+  d->planes = d->windows || (shape->taps == 1 && !cc_has_pixels(&conv->input, es));
   if (conv->weight.prepared)
     d->planes = ((const cc_matrix_heading *)(const void *)conv->weight.prepared)->planes;
   d->in_place = is_one_row(conv, &d->blocks, d->planes);
   d->turned = !d->planes && d->blocks.out[2] >= LONG_ROW && !cc_has_pixels(&conv->output, es);
-  d->record = cc_digit_shares_at(d) + (shape->taps > 1 ? d->slices * d->width * CC_DIGIT_LANES : 0);
+  d->record = cc_digit_shares_at(d) + (d->taps > 1 ? d->slices * d->width * CC_DIGIT_LANES : 0);
   const int64_t all_weights = cc_digit_before(shape->oc, shape->groups, 0) * d->record;
   d->shared = !conv->weight.kept && all_weights <= d->parts * SHARED_BYTES &&
               cc_min(places - 1, SHARED_WEIGHTS) * shape->oc * shape->reduction / d->parts >= SHARED_WEIGHTS;
 
   const bool kept = conv->weight.kept || d->shared;
-  const int64_t weight_rows = cc_lines(d->slices * d->width * shape->taps * CC_DIGIT_LANES * es);
+  const int64_t weight_rows = cc_lines(d->slices * d->width * d->taps * CC_DIGIT_LANES * es);
   const int64_t weight_copy = conv->weight.in_place ? 0 : cc_lines(shape->reduction * CC_DIGIT_LANES * es);
   const int64_t turned =
       cc_max((CC_TURN + CC_DIGIT_CHANNELS) * d->width, CC_MATRIX_LANES * CC_TURN_PITCH) * (int64_t)sizeof(float);
@@ -131,15 +137,15 @@ static void prepare(const cc_conv *conv, int64_t threads, cc_conv_work *work) {
   at += turned;
   d->halo_at = at;
   const int64_t packed = d->in_place ? 0 : cc_lines(d->blocks.channels * halo->channel * es);
-  d->packed_once = packed <= HALO_BYTES / d->slices;
-  at += cc_max(packed * (d->packed_once ? d->slices : 1), conv->weight.kept ? 0 : weight_rows + weight_copy);
+  d->packed_once = d->windows || packed <= HALO_BYTES / d->slices;
+  at += cc_max(packed * (d->packed_once && !d->windows ? d->slices : 1), conv->weight.kept ? 0 : weight_rows + weight_copy);
   d->thread_bytes = at;
 
   const cc_conv one = otherwise(conv, 0);
   cc_conv_work other;
   cconv_conv_bf16x3.prepare(&one, asked, &other);
   d->offsets_at = cc_lines((shape->n + 1) * (int64_t)sizeof(uint32_t));
-  d->steps_at = d->offsets_at + cc_lines(shape->taps * (int64_t)sizeof(int32_t));
+  d->steps_at = d->offsets_at + cc_lines((d->windows ? d->terms : d->taps) * (int64_t)sizeof(int32_t));
   d->shared_at = d->steps_at + cc_lines((d->steps + CC_DIGITS) * (int64_t)sizeof(int32_t));
   d->threads_at = d->shared_at + (d->shared ? all_weights : 0);
   work->parts = d->parts;
@@ -195,7 +201,7 @@ static bool are_even(const cc_int8x3 *d, const char *records, int64_t count, con
       .levels = (const int8_t *)(scratch + d->levels_at), .channels = d->slices * d->width, .planes = d->planes};
   for (int64_t i = 0; i < count; i++) {
     job.squares = records + i * d->record;
-    job.shares = d->conv->shape.taps > 1 ? records + i * d->record + cc_digit_shares_at(d) : NULL;
+    job.shares = d->taps > 1 ? records + i * d->record + cc_digit_shares_at(d) : NULL;
     if (d->matrix->digit_shares(&job) < d->least_shares)
       return false;
   }
@@ -275,18 +281,20 @@ static cconv_status run_otherwise(const cc_int8x3 *d, int64_t n, int64_t threads
   return cconv_conv_bf16x3.run(&one, &work, run, d->workspace + d->offsets_at);
 }
 
-/* Offsets of taps, and of the first tap of each step; behind them where the next positions begin. */
+/* Offsets of taps, and of the first tap of each step; behind them where the next positions begin. Of windows those of their
+ * values. */
 static void write_offsets(const cc_int8x3 *d) {
   const cc_axis *axis = d->conv->given;
+  const int64_t row_taps = d->windows ? 1 : axis[2].kernel;
   int32_t *taps = (int32_t *)(void *)(d->workspace + d->offsets_at);
   int32_t *first = (int32_t *)(void *)(d->workspace + d->steps_at), *steps = first;
-  cc_blocks one_channel = d->blocks;
-  one_channel.channels = 1;
-  cconv_operation_offsets(&one_channel, axis, taps);
+  cc_blocks blocks = d->blocks;
+  blocks.channels = d->windows ? d->conv->shape.ic : 1;
+  cconv_operation_offsets(&blocks, axis, taps);
   for (int64_t slice = 0; slice < d->slices; slice++)
     for (int64_t row = 0; row < d->rows; row++)
-      for (int64_t k = 0; k < axis[2].kernel; k += CC_DIGIT_CHANNELS / d->width)
-        *steps++ = (int32_t)(slice * CC_DIGITS * d->plane) + taps[row * axis[2].kernel + k];
+      for (int64_t k = 0; k < row_taps; k += CC_DIGIT_CHANNELS / d->width)
+        *steps++ = (int32_t)(slice * CC_DIGITS * d->plane) + taps[row * row_taps + k];
   for (int64_t i = 0; i < CC_DIGITS; i++) /* of the next positions */
     *steps++ = first[cc_min(i, d->steps - 1)] + CC_DIGIT_POSITIONS;
 }

@@ -11,7 +11,7 @@
  *
  * A workspace, in bytes from its start:
  *   greatest magnitudes of images, and behind them that of the weights
- *   offsets  of taps, and of steps, in lines
+ *   offsets  of taps, or of the values of a window, and of steps, in lines
  *   shared   records of weights, where a phase of its own makes all
  *   threads  each thread's scratch:
  *     block    cc_digit_block
@@ -25,6 +25,8 @@ typedef struct cc_int8x3 {
   const cc_conv *conv;
   const cc_matrix_kernels *matrix;
   cc_blocks blocks;
+  bool windows;        /* values of a window are summed as channels are, */
+  int64_t terms, taps; /* of which there are so many then, and taps */
   int64_t width,
       slices;          /* channels in a line, and lines of a position; a line has CC_DIGIT_CHANNELS / width positions */
   int64_t rows, steps; /* of taps along the last axis; products of lines, in all */

@@ -20,7 +20,7 @@ static cc_rows rows_of(const cc_conv *conv, int64_t g, int64_t oc, int64_t lanes
 static void make_rows(const cc_conv *conv, const cc_int8x3 *d, int64_t g, int64_t lane_block, char *copy, char *records,
                       uint32_t *greatest) {
   const int64_t count = cc_digit_records(conv->shape.oc, lane_block);
-  cc_digit_rows_job job = {.channels = conv->shape.ic, .greatest = *greatest};
+  cc_digit_rows_job job = {.channels = d->terms, .greatest = *greatest};
   for (int64_t i = 0; i < count; i++, records += d->record) {
     const int64_t oc = lane_block * CC_MATRIX_LANES + i * CC_DIGIT_LANES;
     job.lanes = cc_min(CC_DIGIT_LANES, conv->shape.oc - oc);
@@ -72,9 +72,10 @@ void cconv_int8x3_make_weights(const cc_conv *conv, const cc_int8x3 *d, int64_t 
   *greatest = job.greatest;
 }
 
-/* A slice of channels: halos, or where they lie in the input. */
+/* A slice of channels: halos, or where they lie in the input; or of the values of a window, from the halos of all. */
 typedef struct cc_digit_slice {
   const float *x;
+  const int32_t *off;   /* of the values of a window, or NULL, and then */
   int64_t stride, step; /* elements from channel to channel, and from position to position */
   int64_t channels, n;
 } cc_digit_slice;
@@ -85,7 +86,7 @@ static cc_digit_slice slice_of(const cc_int8x3 *d, int64_t n, int64_t g, int64_t
   const cc_conv *conv = d->conv;
   const cc_view *input = &conv->input;
   const cc_halo *halo = &d->blocks.halo;
-  cc_chunk chunk = {.channel = slice * CC_DIGIT_CHANNELS};
+  cc_chunk chunk = {.channel = d->windows ? 0 : slice * CC_DIGIT_CHANNELS};
   chunk.channels = cc_min(CC_DIGIT_CHANNELS, conv->shape.ic - chunk.channel);
   const int64_t channel = g * conv->shape.ic + chunk.channel;
   cc_digit_slice s = {.step = 1, .channels = chunk.channels};
@@ -100,14 +101,20 @@ static cc_digit_slice slice_of(const cc_int8x3 *d, int64_t n, int64_t g, int64_t
     return s;
   }
   const int64_t bytes = CC_DIGIT_CHANNELS * halo->channel * conv->element;
-  char *packed = scratch + d->halo_at + (d->packed_once ? slice * bytes : 0);
-  if (pack) {
+  char *packed = scratch + d->halo_at + (d->packed_once && !d->windows ? slice * bytes : 0);
+  if (pack && (slice == 0 || !d->windows)) {
     cconv_operation_pack(conv->kernels, &d->blocks, conv->given, input, n, channel, block, &chunk, conv->padding_value,
                          packed);
     cconv_matrix_clear(conv, &d->blocks, block, chunk.channels, packed);
   }
   s.x = (const float *)(const void *)packed;
   s.stride = halo->channel;
+  if (d->windows) {
+    s.off = (const int32_t *)(const void *)(d->workspace + d->offsets_at) + slice * CC_DIGIT_CHANNELS;
+    s.channels = cc_min(CC_DIGIT_CHANNELS, d->terms - slice * CC_DIGIT_CHANNELS);
+    s.n = cconv_block_positions(halo, block);
+    return s;
+  }
   s.n = halo->axis[0].phases * halo->axis[1].phases * halo->axis[2].phases * halo->phase;
   return s;
 }
@@ -178,6 +185,7 @@ void cconv_int8x3_pack(const cc_int8x3 *d, int64_t n, int64_t g, const cc_block 
   for (int64_t slice = 0; slice < d->slices; slice++) {
     s = slice_of(d, n, g, slice, block, true, scratch);
     cc_magnitudes_job job = {.x = s.x,
+                             .off = s.off,
                              .stride = s.stride,
                              .step = s.step,
                              .channels = s.channels,
@@ -194,7 +202,7 @@ void cconv_int8x3_pack(const cc_int8x3 *d, int64_t n, int64_t g, const cc_block 
   head->exponent = exponent > CC_DIGIT_LEAST ? (int32_t)exponent : CC_DIGIT_LEAST;
   head->even = is_even(places, s.n, head->greatest) && (exponent >= CC_DIGIT_LEAST || head->greatest == 0);
   memset(levels, 0, (size_t)(d->slices * CC_DIGIT_CHANNELS));
-  level(greatest, d->conv->shape.ic, head->greatest, levels);
+  level(greatest, d->terms, head->greatest, levels);
   if (!d->planes && !d->in_place)
     memset(turned, 0, (size_t)((CC_TURN + CC_DIGIT_CHANNELS) * d->width * (int64_t)sizeof(float)));
   for (int64_t slice = 0; slice < d->slices; slice++) {
@@ -202,6 +210,7 @@ void cconv_int8x3_pack(const cc_int8x3 *d, int64_t n, int64_t g, const cc_block 
     s = slice_of(d, n, g, slice, block, d->slices > 1 && !d->packed_once, scratch);
     if (d->planes)
       d->matrix->digit_squares(&(cc_digit_squares_job){.x = s.x,
+                                                       .off = s.off,
                                                        .stride = s.stride,
                                                        .channels = s.channels,
                                                        .n = s.n,

@@ -24,7 +24,7 @@ static const int more_channels[][3] = {
 
 /* For parts of bfloat16: lines full and not, one block of lanes and two, full and not; the last are too few channels. */
 static const int split_channels[][3] = {
-    {1, 16, 2}, {1, 17, 17}, {1, 31, 16}, {1, 32, 18}, {1, 33, 1}, {2, 32, 34}, {2, 34, 2}, {2, 30, 2},
+    {1, 16, 2}, {1, 17, 17}, {1, 31, 16}, {1, 3, 18}, {1, 33, 1}, {2, 32, 34}, {2, 34, 2}, {2, 30, 2},
 };
 
 /* Zeros, another constant, and the modes that map an index. */
@@ -123,7 +123,7 @@ static bool is_served(const convolution *c) {
   if (c->algorithm == CCONV_ALGORITHM_WINOGRAD)
     return single || c->output.dtype == CCONV_FLOAT64;
   if (c->algorithm == CCONV_ALGORITHM_BF16X3 || c->algorithm == CCONV_ALGORITHM_INT8X3)
-    return single && c->weight.shape[1] >= 16 && strcmp(cconv_isa(), "amx") == 0;
+    return single && count_of(&c->weight) / c->weight.shape[0] >= 16 && strcmp(cconv_isa(), "amx") == 0;
   return true;
 }
 

@@ -62,7 +62,7 @@ static CC_NOINLINE void cconv_f32_magnitudes__amx(const cc_magnitudes_job *job) 
   }
   const __m512i magnitude = _mm512_set1_epi32(0x7fffffff);
   for (int64_t c = 0; c < job->channels; c++) {
-    const float *x = job->x + c * job->stride;
+    const float *x = row_of(job->x, job->off, job->stride, c);
     __m512i greatest = _mm512_setzero_si512();
     for (int64_t i = 0; i < job->n; i += 16) {
       const __mmask16 there = (__mmask16)(job->n - i < 16 ? (1U << (job->n - i)) - 1 : 0xffff);
@@ -169,7 +169,7 @@ static CC_NOINLINE void cconv_f32_digit_squares__amx(const cc_digit_squares_job 
       CC_UNROLL
       for (int i = 0; i < 4; i++) {
         there[i] = 4 * r + i < job->channels;
-        x[i] = job->x + (there[i] ? 4 * r + i : 0) * job->stride + p;
+        x[i] = row_of(job->x, job->off, job->stride, there[i] ? 4 * r + i : 0) + p;
       }
       char *line = y + r * CC_DIGIT_LINE;
       for (int64_t i = 0; i < n; i += 16, line += CC_DIGIT_SQUARE) {

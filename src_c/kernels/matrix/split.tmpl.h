@@ -49,6 +49,11 @@ static CC_NOINLINE void cconv_f32_split__amx(cc_split_job *job) {
   job->greatest = _mm512_reduce_max_epu32(greatest);
 }
 
+/* Row c of planes, which lie as far apart as each other or anywhere. */
+CC_ALWAYS_INLINE const float *row_of(const float *x, const int32_t *off, int64_t stride, int64_t c) {
+  return x + (off ? off[c] : c * stride);
+}
+
 /* Some squares at a time, so that all their lines stay in the level 1 cache until they are full. */
 static CC_NOINLINE void cconv_f32_squares__amx(cc_squares_job *job) {
   enum { TOGETHER = 4 * CC_SQUARE_LANES };
@@ -58,8 +63,9 @@ static CC_NOINLINE void cconv_f32_squares__amx(cc_squares_job *job) {
   for (int64_t p = 0; p < job->n; p += TOGETHER, y += TOGETHER * CC_LINE_BYTES) {
     const int64_t n = job->n - p < TOGETHER ? job->n - p : TOGETHER;
     for (int64_t c = 0; c < CC_SQUARE_LANES; c++) {
-      const int64_t low = c < job->channels, high = c + CC_SQUARE_LANES < job->channels;
-      const float *a = job->x + low * c * job->stride + p, *b = a + high * CC_SQUARE_LANES * job->stride;
+      const bool low = c < job->channels, high = c + CC_SQUARE_LANES < job->channels;
+      const float *a = row_of(job->x, job->off, job->stride, low ? c : 0) + p;
+      const float *b = row_of(job->x, job->off, job->stride, high ? c + CC_SQUARE_LANES : 0) + p;
       char *line = y + c * CC_LINE_BYTES;
       for (int64_t i = 0; i < n; i += CC_SQUARE_LANES, line += CC_SQUARE_BYTES) {
         const uint32_t lanes = n - i < CC_SQUARE_LANES ? (1U << (n - i)) - 1 : 0xffff;
