@@ -29,12 +29,13 @@ enum {
   MOST_PHASE_TAPS = 64,     /* in all phases of a transposed convolution, whose weights are made so, too; and phases, */
   MOST_SPLIT_PHASES = 16,   /* which have their sums at once */
   MOST_SPLIT_TERMS = 1 << 16,
-  MOST_WINDOW = 1 << 12,   /* values of a window, where these are summed as channels are, */
-  WINDOW_BYTES = 3 << 19,  /* and bytes of such a halo */
-  SPLIT_POSITIONS = 128, /* outputs of a row, of which at least those have to fit */
-  SPLIT_BYTES = 4 << 20, /* into so many bytes of parts, */
-  DIGIT_BYTES = 5 << 20, /* or of digits */
-  DEEP_CHANNELS = 256, /* of kernels of one tap, or values of a window, that are computed of digits: errors of fewer cancel each other less; */
+  MOST_WINDOW = 1 << 12,  /* values of a window, where these are summed as channels are, */
+  WINDOW_BYTES = 3 << 19, /* and bytes of such a halo */
+  SPLIT_POSITIONS = 128,  /* outputs of a row, of which at least those have to fit */
+  SPLIT_BYTES = 4 << 20,  /* into so many bytes of parts, */
+  DIGIT_BYTES = 5 << 20,  /* or of digits */
+  DEEP_CHANNELS =
+      256, /* of kernels of one tap, or values of a window, that are computed of digits: errors of fewer cancel each other less; */
   MOST_DIGIT_TERMS = 1 << 14 /* that are summed of digits: those of 16 lanes are made at once */
 };
 
@@ -304,7 +305,8 @@ bool cconv_choose_int8x3(int32_t asked, int32_t dtype, const cc_conv_shape *shap
   if (asked == CCONV_ALGORITHM_INT8X3)
     return true;
   const int64_t outputs = outputs_of(shape);
-  if (!is_worth_it(shape, outputs) || ((shape->taps == 1 || cconv_choose_windows(shape)) && shape->reduction < DEEP_CHANNELS))
+  if (!is_worth_it(shape, outputs) ||
+      ((shape->taps == 1 || cconv_choose_windows(shape)) && shape->reduction < DEEP_CHANNELS))
     return false;
   const int64_t time = int8x3_time(shape, outputs);
   return time < bf16x3_time(shape, outputs) && is_least(dtype, shape, outputs, time);

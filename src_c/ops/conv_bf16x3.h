@@ -25,7 +25,7 @@
 typedef struct cc_bf16x3 {
   const cc_conv *conv;
   const cc_matrix_kernels *matrix;
-  cc_blocks blocks; /* of 32 channels */
+  cc_blocks blocks;    /* of 32 channels */
   bool windows;        /* values of a window are summed as channels are, */
   int64_t terms, taps; /* of which there are so many then, and taps */
   int64_t slices, steps;
@@ -33,10 +33,10 @@ typedef struct cc_bf16x3 {
   int64_t sum_positions, sum_pitch; /* that have sums at once; elements from one row to the next */
   int64_t plane;                    /* lines of one part of 32 channels */
   int64_t lane_blocks, blocks_an_image, runs, units, parts;
-  bool planes;                                             /* else lines */
-  bool shared;                                             /* a phase of its own makes all weights, once */
-  bool in_place;                                           /* they are made of the input itself */
-  bool adjacent;                                           /* rows of outputs follow each other */
+  bool planes;                                                         /* else lines */
+  bool shared;                                                         /* a phase of its own makes all weights, once */
+  bool in_place;                                                       /* they are made of the input itself */
+  bool adjacent;                                                       /* rows of outputs follow each other */
   int64_t offsets_at, windows_at, shared_at, threads_at, thread_bytes; /* behind the greatest magnitudes */
   int64_t sums_at, weights_at, turned_at, halo_at;                     /* a thread's scratch; lines are first */
   char *workspace;

@@ -138,7 +138,8 @@ static void prepare(const cc_conv *conv, int64_t threads, cc_conv_work *work) {
   d->halo_at = at;
   const int64_t packed = d->in_place ? 0 : cc_lines(d->blocks.channels * halo->channel * es);
   d->packed_once = d->windows || packed <= HALO_BYTES / d->slices;
-  at += cc_max(packed * (d->packed_once && !d->windows ? d->slices : 1), conv->weight.kept ? 0 : weight_rows + weight_copy);
+  at += cc_max(packed * (d->packed_once && !d->windows ? d->slices : 1),
+               conv->weight.kept ? 0 : weight_rows + weight_copy);
   d->thread_bytes = at;
 
   const cc_conv one = otherwise(conv, 0);
