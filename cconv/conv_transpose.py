@@ -75,8 +75,8 @@ def conv_transpose2d(
     out : ndarray, of the shape and dtype of the result, optional
         Written and returned.  It may have any strides, and may overlap the other arrays.
     algorithm : {'auto', 'direct'}
-        'auto' computes float32 on a matrix unit where that is faster, as 'bf16x3' of `conv2d` does.
-        The environment variable CCONV_ALGORITHM says what 'auto' is.
+        'auto' computes float32 on a matrix unit where that is faster, as 'bf16x3' and 'int8x3' of
+        `conv2d` do.  The environment variable CCONV_ALGORITHM says what 'auto' is.
     threads : int, optional
         At least 1; by default `get_num_threads()`.
 
@@ -108,7 +108,9 @@ def conv_transpose2d(
     there are zeros around the input: an infinite weight that meets them makes NaN.  By 'direct' an
     element is one chain of multiply-adds over its K products, as in `conv2d`, by input channels,
     then taps, the last first; its error is at most ``(K + 2) * u * sum(|weight| * |input|)`` before
-    the activation, u being half an ulp of 1.  On a matrix unit it is as of 'bf16x3' in `conv2d`.
+    the activation, u being half an ulp of 1.  On a matrix unit it is as of 'bf16x3' and 'int8x3' in
+    `conv2d`, of the taps that an output has; the second computes kernels that are whole multiples
+    of the stride, which is 2 along the last axis.
     The bits of the result depend neither on `threads`, nor on what else is in the batch, nor on
     strides in memory.
 

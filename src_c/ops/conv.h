@@ -18,6 +18,8 @@ typedef struct cc_weight {
 } cc_weight;
 
 /* One convolution, checked. The bias is contiguous or NULL; a residual without data is none. */
+struct cc_phases;
+
 typedef struct cc_conv {
   cc_conv_shape shape;
   cc_axis given[CCONV_MAX_SPATIAL]; /* the axes before rows that follow each other in memory became one */
@@ -31,6 +33,7 @@ typedef struct cc_conv {
   double activation_a, activation_b;
   const cc_kernels *kernels;
   const cc_matrix_kernels *matrix; /* NULL where there are none for the dtype */
+  const struct cc_phases *phases;  /* of a transposed convolution, whose places these are (ops/conv_phases_digits.c) */
 } cc_conv;
 
 /* Its shape whatever the strides: what decides bits. */

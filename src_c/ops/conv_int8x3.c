@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "choose/algorithm.h"
+#include "ops/conv_phases.h"
 
 enum {
   BLOCK_OUTPUTS = 320, /* of a block, if an image has several: then threads share images */
@@ -77,6 +78,16 @@ static cc_conv otherwise(const cc_conv *conv, int64_t n) {
   return one;
 }
 
+/* Bytes of scratch that an image takes then. */
+static int64_t workspace_otherwise(const cc_conv *conv, int64_t threads) {
+  if (conv->phases)
+    return cconv_phases_pass_workspace(conv->phases, threads);
+  const cc_conv one = otherwise(conv, 0);
+  cc_conv_work work;
+  cconv_conv_bf16x3.prepare(&one, threads, &work);
+  return work.workspace;
+}
+
 static void prepare(const cc_conv *conv, int64_t threads, cc_conv_work *work) {
   cc_int8x3 *d = (cc_int8x3 *)(void *)work->state;
   const cc_conv_shape given = cc_given_shape(conv), *shape = &given;
@@ -96,6 +107,7 @@ static void prepare(const cc_conv *conv, int64_t threads, cc_conv_work *work) {
   const double least_share = fmax(1 / (4 * sqrt((double)shape->reduction)), LEAST_SHARE);
   d->least_shares = (int32_t)((double)d->terms * 127 * 255 * least_share);
   d->lane_blocks = cc_ceil_div(shape->oc, CC_MATRIX_LANES);
+  d->together = conv->phases ? conv->phases->phases * CC_DIGIT_LANES / CC_MATRIX_LANES : 1;
   threads = cconv_operation_parts(threads, threads, operations);
   choose_blocks(shape, d, &d->blocks);
   d->blocks.channels = cc_min(shape->ic, CC_DIGIT_CHANNELS);
@@ -104,25 +116,30 @@ static void prepare(const cc_conv *conv, int64_t threads, cc_conv_work *work) {
   d->plane = d->windows ? (cc_ceil_div(halo->positions, CC_DIGIT_LANES) | 1) * CC_DIGIT_LANES : halo->channel;
   d->blocks_an_image = d->blocks.count[0] * d->blocks.count[1] * d->blocks.count[2];
   const int64_t places = images * d->blocks_an_image;
-  d->runs = places % threads && places < 8 * threads ? cc_min(threads, d->lane_blocks) : 1;
+  d->runs = places % threads && places < 8 * threads ? cc_min(threads, d->lane_blocks / d->together) : 1;
   d->units = places * d->runs;
   d->parts = cconv_operation_parts(threads, d->units, operations);
   d->adjacent = cconv_matrix_is_adjacent(conv);
-  d->planes = d->windows || (shape->taps == 1 && !cc_has_pixels(&conv->input, es));
+  d->planes = d->windows || (shape->taps == 1 && !conv->phases && !cc_has_pixels(&conv->input, es));
   if (conv->weight.prepared)
     d->planes = ((const cc_matrix_heading *)(const void *)conv->weight.prepared)->planes;
   d->in_place = is_one_row(conv, &d->blocks, d->planes);
-  d->turned = !d->planes && d->blocks.out[2] >= LONG_ROW && !cc_has_pixels(&conv->output, es);
+  const bool pixels = cc_has_pixels(&conv->output, es) && (!conv->phases || conv->output.dtype == conv->dtype);
+  d->turned = !d->planes && (conv->phases || d->blocks.out[2] >= LONG_ROW) && !pixels;
   d->record = cc_digit_shares_at(d) + (d->taps > 1 ? d->slices * d->width * CC_DIGIT_LANES : 0);
   const int64_t all_weights = cc_digit_before(shape->oc, shape->groups, 0) * d->record;
   d->shared = !conv->weight.kept && all_weights <= d->parts * SHARED_BYTES &&
               cc_min(places - 1, SHARED_WEIGHTS) * shape->oc * shape->reduction / d->parts >= SHARED_WEIGHTS;
 
   const bool kept = conv->weight.kept || d->shared;
-  const int64_t weight_rows = cc_lines(d->slices * d->width * d->taps * CC_DIGIT_LANES * es);
-  const int64_t weight_copy = conv->weight.in_place ? 0 : cc_lines(shape->reduction * CC_DIGIT_LANES * es);
+  const int64_t each = d->together * (CC_MATRIX_LANES / CC_DIGIT_LANES); /* records made at once */
+  const int64_t weight_rows =
+      cc_lines(d->slices * d->width * d->taps * CC_DIGIT_LANES * es) * (conv->phases ? each : 1);
+  const int64_t weight_copy =
+      conv->weight.in_place || conv->phases ? 0 : cc_lines(shape->reduction * CC_DIGIT_LANES * es);
   const int64_t turned =
-      cc_max((CC_TURN + CC_DIGIT_CHANNELS) * d->width, CC_MATRIX_LANES * CC_TURN_PITCH) * (int64_t)sizeof(float);
+      cc_max((CC_TURN + CC_DIGIT_CHANNELS) * d->width, CC_MATRIX_LANES * cc_max(CC_TURN_PITCH, SUM_PITCH)) *
+      (int64_t)sizeof(float);
   int64_t at = CC_ALIGNMENT;
   d->levels_at = at;
   at += d->slices * CC_DIGIT_CHANNELS;
@@ -132,7 +149,7 @@ static void prepare(const cc_conv *conv, int64_t threads, cc_conv_work *work) {
   d->sums_at = at;
   at += SUM_PITCH * CC_MATRIX_LANES * (int64_t)sizeof(float);
   d->weights_at = at;
-  at += kept ? 0 : CC_MATRIX_LANES / CC_DIGIT_LANES * d->record;
+  at += kept ? 0 : each * d->record;
   d->turned_at = at;
   at += turned;
   d->halo_at = at;
@@ -142,27 +159,34 @@ static void prepare(const cc_conv *conv, int64_t threads, cc_conv_work *work) {
                conv->weight.kept ? 0 : weight_rows + weight_copy);
   d->thread_bytes = at;
 
-  const cc_conv one = otherwise(conv, 0);
-  cc_conv_work other;
-  cconv_conv_bf16x3.prepare(&one, asked, &other);
+  const int64_t other = workspace_otherwise(conv, asked);
   d->offsets_at = cc_lines((shape->n + 1) * (int64_t)sizeof(uint32_t));
   d->steps_at = d->offsets_at + cc_lines((d->windows ? d->terms : d->taps) * (int64_t)sizeof(int32_t));
   d->shared_at = d->steps_at + cc_lines((d->steps + CC_DIGITS) * (int64_t)sizeof(int32_t));
   d->threads_at = d->shared_at + (d->shared ? all_weights : 0);
   work->parts = d->parts;
-  work->workspace = cc_max(d->threads_at + d->parts * d->thread_bytes, d->offsets_at + other.workspace);
+  work->workspace = cc_max(d->threads_at + d->parts * d->thread_bytes, d->offsets_at + other);
   /* With the greatest magnitude in a line of its own, and what making them takes. */
   work->weights = CC_ALIGNMENT + all_weights + weight_rows + weight_copy;
 }
 
+/* Make the records of the blocks of lanes that are made together, from block b on. */
+static void make_weights(const cc_int8x3 *d, int64_t g, int64_t b, char *rows, char *records, uint32_t *greatest) {
+  if (d->conv->phases)
+    cconv_phases_digits_weights(d, g, b / d->together, rows, records, greatest);
+  else
+    cconv_int8x3_make_weights(d->conv, d, g, b, rows, records, greatest);
+}
+
 static void pack_weights(const cc_conv *conv, const cc_conv_work *work, char *weights) {
-  const cc_int8x3 *d = (const cc_int8x3 *)(const void *)work->state;
+  cc_int8x3 d = *(const cc_int8x3 *)(const void *)work->state;
   const int64_t oc = conv->shape.oc;
-  cc_matrix_heading head = {.planes = d->planes};
-  char *records = weights + CC_ALIGNMENT, *rows = records + cc_digit_before(oc, conv->shape.groups, 0) * d->record;
+  cc_matrix_heading head = {.planes = d.planes};
+  char *records = weights + CC_ALIGNMENT, *rows = records + cc_digit_before(oc, conv->shape.groups, 0) * d.record;
+  d.conv = conv;
   for (int64_t g = 0; g < conv->shape.groups; g++)
-    for (int64_t b = 0; b < d->lane_blocks; b++)
-      cconv_int8x3_make_weights(conv, d, g, b, rows, records + cc_digit_before(oc, g, b) * d->record, &head.greatest);
+    for (int64_t b = 0; b < d.lane_blocks; b += d.together)
+      make_weights(&d, g, b, rows, records + cc_digit_before(oc, g, b) * d.record, &head.greatest);
   memcpy(weights, &head, sizeof head);
 }
 
@@ -171,15 +195,14 @@ static _Atomic uint32_t *greatest_of(const cc_int8x3 *d, int64_t n) {
   return (_Atomic uint32_t *)(void *)d->workspace + n;
 }
 
-/* The first phase of a run whose weights nobody keeps: those of one block of lanes. */
+/* The first phase of a run whose weights nobody keeps: those that are made together. */
 static void make_unit(void *arg, int64_t unit, bool first, int64_t part) {
   const cc_int8x3 *d = arg;
-  const int64_t g = unit / d->lane_blocks, b = unit % d->lane_blocks;
+  const int64_t g = unit * d->together / d->lane_blocks, b = unit * d->together % d->lane_blocks;
   uint32_t greatest = 0;
   (void)first;
-  cconv_int8x3_make_weights(d->conv, d, g, b, d->workspace + d->threads_at + part * d->thread_bytes + d->halo_at,
-                            d->workspace + d->shared_at + cc_digit_before(d->conv->shape.oc, g, b) * d->record,
-                            &greatest);
+  make_weights(d, g, b, d->workspace + d->threads_at + part * d->thread_bytes + d->halo_at,
+               d->workspace + d->shared_at + cc_digit_before(d->conv->shape.oc, g, b) * d->record, &greatest);
   cconv_matrix_raise(greatest_of(d, d->conv->shape.n), greatest);
 }
 
@@ -190,10 +213,13 @@ static const char *weights_of(const cc_int8x3 *d, int64_t g, int64_t b, char *sc
     return d->workspace + d->shared_at + before;
   if (d->conv->weight.prepared)
     return d->conv->weight.prepared + CC_ALIGNMENT + before;
-  uint32_t greatest = 0;
-  cconv_int8x3_make_weights(d->conv, d, g, b, scratch + d->halo_at, scratch + d->weights_at, &greatest);
-  cconv_matrix_raise(greatest_of(d, d->conv->shape.n), greatest);
-  return scratch + d->weights_at;
+  const int64_t within = b % d->together;
+  if (within == 0) {
+    uint32_t greatest = 0;
+    make_weights(d, g, b, scratch + d->halo_at, scratch + d->weights_at, &greatest);
+    cconv_matrix_raise(greatest_of(d, d->conv->shape.n), greatest);
+  }
+  return scratch + d->weights_at + cc_digit_before(d->conv->shape.oc, 0, within) * d->record;
 }
 
 /* Do all lanes look at channels that count? */
@@ -233,7 +259,7 @@ static void sum_block(const cc_int8x3 *d, cc_matrix_target *to, const char *reco
       job.sums = sums + i * CC_DIGIT_LANES * (to->planes ? to->pitch : 1);
       d->matrix->digit_products(&job);
     }
-    cconv_matrix_store(to, (char *)sums, scratch + d->turned_at);
+    (d->conv->phases ? cconv_phases_digits_store : cconv_matrix_store)(to, (char *)sums, scratch + d->turned_at);
   }
   d->matrix->end();
 }
@@ -252,8 +278,8 @@ static void run_unit(void *arg, int64_t unit, bool first_unit, int64_t part) {
     cconv_matrix_raise(greatest_of(d, n), head->even ? head->greatest : APART);
   }
   const int64_t positions = cconv_block_positions(&d->blocks.halo, &block);
-  const int64_t last = cc_part(d->lane_blocks, run + 1, d->runs);
-  for (int64_t b = cc_part(d->lane_blocks, run, d->runs); b < last; b++) {
+  const int64_t groups = d->lane_blocks / d->together, last = cc_part(groups, run + 1, d->runs) * d->together;
+  for (int64_t b = cc_part(groups, run, d->runs) * d->together; b < last; b++) {
     const int64_t channel = b * CC_MATRIX_LANES, count = cc_digit_records(shape->oc, b);
     const char *records = weights_of(d, g, b, scratch);
     if (atomic_load_explicit(greatest_of(d, n), memory_order_relaxed) == APART)
@@ -276,6 +302,8 @@ static void run_unit(void *arg, int64_t unit, bool first_unit, int64_t part) {
 }
 
 static cconv_status run_otherwise(const cc_int8x3 *d, int64_t n, int64_t threads, cc_run *run) {
+  if (d->conv->phases)
+    return cconv_phases_run_pass(d->conv->phases, n, threads, run, d->workspace + d->offsets_at);
   const cc_conv one = otherwise(d->conv, n);
   cc_conv_work work = {.driver = &cconv_conv_bf16x3};
   cconv_conv_bf16x3.prepare(&one, threads, &work);
@@ -311,9 +339,9 @@ static cconv_status run(const cc_conv *conv, const cc_conv_work *work, cc_run *r
   if (conv->weight.prepared)
     memcpy(workspace + images * (int64_t)sizeof(uint32_t), conv->weight.prepared, sizeof(uint32_t));
   cconv_status status = CCONV_OK;
-  const int64_t lane_blocks = conv->shape.groups * d.lane_blocks;
+  const int64_t making = conv->shape.groups * d.lane_blocks / d.together;
   if (d.shared)
-    status = cconv_parallel(run, make_unit, &d, lane_blocks, cc_min(d.parts, lane_blocks));
+    status = cconv_parallel(run, make_unit, &d, making, cc_min(d.parts, making));
   status = status ? status : cconv_parallel(run, run_unit, &d, d.units, d.parts);
   const uint32_t weights = atomic_load(greatest_of(&d, images));
   for (int64_t n = 0; n < images && !status; n++)

@@ -33,6 +33,7 @@ typedef struct cc_int8x3 {
   int64_t plane;       /* lines of one digit of a slice */
   int64_t record;      /* bytes of the weights of 16 lanes: squares, scale, and shares if there are several taps */
   int64_t lane_blocks, blocks_an_image, runs, units, parts;
+  int64_t together;     /* blocks of lanes whose weights are made at once: of all phases, or one */
   int32_t least_shares; /* of the levels: below, channels differ too much */
   bool packed_once;     /* the halos of all channels are kept until they are lines */
   bool shared;          /* a phase of its own makes all weights, once */
@@ -73,6 +74,13 @@ static inline int64_t cc_digit_before(int64_t oc, int64_t g, int64_t lane_block)
 /* Make the records of one block of lanes, and raise the greatest magnitude. `rows` is scratch. */
 void cconv_int8x3_make_weights(const cc_conv *conv, const cc_int8x3 *d, int64_t g, int64_t lane_block, char *rows,
                                char *records, uint32_t *greatest);
+
+/* Those of all phases of 16 channels, `group` of them before: of d->together blocks of lanes. */
+void cconv_phases_digits_weights(const cc_int8x3 *d, int64_t g, int64_t group, char *rows, char *records,
+                                 uint32_t *greatest);
+
+/* Store sums of a block of lanes: those of two phases. joined: scratch, of CC_DIGIT_LANES rows of both. */
+void cconv_phases_digits_store(const cc_matrix_target *to, char *sums, char *joined);
 
 /* Lines and levels of a block of image n and group g. */
 void cconv_int8x3_pack(const cc_int8x3 *d, int64_t n, int64_t g, const cc_block *block, char *scratch);

@@ -70,7 +70,7 @@ static bool work_out_directly(const cc_phases *p, const cc_conv *one, cc_phases 
   return work_out(direct, p->threads, true);
 }
 
-bool cconv_phases_prepare(const cc_conv *conv, int64_t threads, const char *kept, cc_phases *p) {
+static bool prepare_pass(const cc_conv *conv, int64_t threads, const char *kept, cc_phases *p) {
   if (!has_windows(conv, p))
     return false;
   p->kept = kept ? kept + CC_ALIGNMENT : NULL;
@@ -89,6 +89,39 @@ bool cconv_phases_prepare(const cc_conv *conv, int64_t threads, const char *kept
   p->greatest_bytes = cc_lines((conv->shape.n + 1) * (int64_t)sizeof(uint32_t));
   p->workspace = p->greatest_bytes + cc_max(p->workspace, direct.workspace);
   return true;
+}
+
+static int64_t packed_bytes(const cc_phases *p) {
+  const cc_conv_shape *shape = &p->conv->shape;
+  const int64_t channels = p->lanes_are_channels ? p->panels * p->width : shape->oc;
+  return cc_lines(shape->groups * channels * p->taps * shape->ic * p->conv->element);
+}
+
+static const char *kept_of(const cc_phases *p) { return p->kept ? p->kept - CC_ALIGNMENT : NULL; }
+
+/* Bytes of weights that the pass keeps. */
+static int64_t pass_bytes(const cc_phases *p) { return CC_ALIGNMENT + p->table_bytes + packed_bytes(p); }
+
+bool cconv_phases_prepare(const cc_conv *conv, int64_t threads, const char *kept, cc_phases *p) {
+  if (!prepare_pass(conv, threads, kept, p))
+    return false;
+  p->digits = cconv_phases_digits_prepare(p, threads, kept ? kept + pass_bytes(p) : NULL);
+  if (p->digits)
+    p->workspace = p->work.workspace;
+  return true;
+}
+
+/* Image n, to be computed by the pass. */
+static cc_conv image_of(const cc_phases *p, int64_t n) {
+  cc_conv one = cconv_matrix_directly(p->conv, n);
+  one.algorithm = p->conv->algorithm;
+  return one;
+}
+
+int64_t cconv_phases_pass_workspace(const cc_phases *p, int64_t threads) {
+  const cc_conv one = image_of(p, 0);
+  cc_phases pass;
+  return prepare_pass(&one, threads, kept_of(p), &pass) ? pass.workspace : 0;
 }
 
 double cconv_phases_operations(const cc_phases *p) {
@@ -177,19 +210,15 @@ void cconv_phases_spread(const cc_phases *p, const cc_tap_place *table, int64_t 
   });
 }
 
-static int64_t packed_bytes(const cc_phases *p) {
-  const cc_conv_shape *shape = &p->conv->shape;
-  const int64_t channels = p->lanes_are_channels ? p->panels * p->width : shape->oc;
-  return cc_lines(shape->groups * channels * p->taps * shape->ic * p->conv->element);
-}
-
-int64_t cconv_phases_kept_bytes(const cc_phases *p) { return CC_ALIGNMENT + p->table_bytes + packed_bytes(p); }
+int64_t cconv_phases_kept_bytes(const cc_phases *p) { return pass_bytes(p) + (p->digits ? p->work.weights : 0); }
 
 void cconv_phases_keep(const cc_phases *p, char *kept) {
   const cc_conv_shape *shape = &p->conv->shape;
   cc_tap_place *table = (cc_tap_place *)(void *)(kept + CC_ALIGNMENT);
   char *at = kept + CC_ALIGNMENT + p->table_bytes;
   *(int64_t *)(void *)kept = p->lanes_are_channels;
+  if (p->digits)
+    p->work.driver->pack(&p->places, &p->work, kept + pass_bytes(p));
   if (!p->lanes_are_channels) {
     cconv_phases_rows_weights(p, table, at);
     return;
@@ -200,23 +229,7 @@ void cconv_phases_keep(const cc_phases *p, char *kept) {
       cconv_phases_spread(p, table, g, 0, shape->ic, t * p->width, cc_min(p->width, shape->oc - t * p->width), at);
 }
 
-/* Directly those images that the matrix unit cannot compute. */
-static cconv_status run_strange(const cc_phases *p, cc_run *run, char *workspace) {
-  cconv_status status = CCONV_OK;
-  const int64_t images = p->conv->shape.n;
-  const uint32_t weights = atomic_load(cc_phases_greatest(p, images));
-  for (int64_t n = 0; n < images && !status; n++) {
-    if (cconv_matrix_is_ordinary(atomic_load(cc_phases_greatest(p, n)), weights))
-      continue;
-    cc_phases direct;
-    const cc_conv one = cconv_matrix_directly(p->conv, n);
-    status = work_out_directly(p, &one, &direct) ? cconv_phases_run(&direct, run, workspace + p->greatest_bytes)
-                                                 : CCONV_UNSUPPORTED; /* never: it was worked out before */
-  }
-  return status;
-}
-
-cconv_status cconv_phases_run(cc_phases *p, cc_run *run, char *workspace) {
+static cconv_status run_units(cc_phases *p, cc_run *run, char *workspace) {
   cc_tap_place *table = (cc_tap_place *)(void *)(workspace + p->greatest_bytes + p->offsets_bytes);
   p->memory = workspace + p->greatest_bytes;
   if (p->matrix)
@@ -229,18 +242,53 @@ cconv_status cconv_phases_run(cc_phases *p, cc_run *run, char *workspace) {
     cconv_phases_channels_table(p, p->piece, table);
   else if (!p->kept)
     cconv_phases_rows_weights(p, table, p->memory + p->offsets_bytes + p->table_bytes);
-  cconv_status status = cconv_parallel(run, p->lanes_are_channels ? cconv_phases_channels_unit : cconv_phases_rows_unit,
-                                       p, p->units, p->parts);
+  return cconv_parallel(run, p->lanes_are_channels ? cconv_phases_channels_unit : cconv_phases_rows_unit, p, p->units,
+                        p->parts);
+}
+
+/* Directly those images that the matrix unit cannot compute. */
+static cconv_status run_strange(const cc_phases *p, cc_run *run, char *workspace) {
+  cconv_status status = CCONV_OK;
+  const int64_t images = p->conv->shape.n;
+  const uint32_t weights = atomic_load(cc_phases_greatest(p, images));
+  for (int64_t n = 0; n < images && !status; n++) {
+    if (cconv_matrix_is_ordinary(atomic_load(cc_phases_greatest(p, n)), weights))
+      continue;
+    cc_phases direct;
+    const cc_conv one = cconv_matrix_directly(p->conv, n);
+    status = work_out_directly(p, &one, &direct) ? run_units(&direct, run, workspace + p->greatest_bytes)
+                                                 : CCONV_UNSUPPORTED; /* never: it was worked out before */
+  }
+  return status;
+}
+
+static cconv_status run_pass(cc_phases *p, cc_run *run, char *workspace) {
+  const cconv_status status = run_units(p, run, workspace);
   return status || !p->matrix ? status : run_strange(p, run, workspace);
 }
 
+cconv_status cconv_phases_run_pass(const cc_phases *p, int64_t n, int64_t threads, cc_run *run, char *workspace) {
+  const cc_conv one = image_of(p, n);
+  cc_phases pass;
+  return prepare_pass(&one, threads, kept_of(p), &pass) ? run_pass(&pass, run, workspace)
+                                                        : CCONV_UNSUPPORTED; /* never: it was worked out before */
+}
+
+cconv_status cconv_phases_run(cc_phases *p, cc_run *run, char *workspace) {
+  return p->digits ? p->work.driver->run(&p->places, &p->work, run, workspace) : run_pass(p, run, workspace);
+}
+
 void cconv_phases_describe(const cc_phases *p, cconv_plan_info *info) {
-  cconv_operation_describe(&p->blocks, info);
+  if (p->digits)
+    p->work.driver->describe(&p->work, info);
+  else
+    cconv_operation_describe(&p->blocks, info);
   for (int a = 0; a < CCONV_MAX_SPATIAL; a++)
     info->block[a] = cc_min(info->block[a] * p->window[a].stride, p->window[a].out);
-  info->algorithm = p->matrix ? "bf16x3" : "direct";
+  info->algorithm = p->digits ? p->work.driver->name : p->matrix ? "bf16x3" : "direct";
   info->operations = cconv_phases_operations(p);
-  info->threads = (int32_t)p->parts;
+  info->threads = (int32_t)(p->digits ? p->work.parts : p->parts);
   info->phases = p->phases;
-  info->rows = p->lanes_are_channels ? p->width : p->rows;
+  if (!p->digits)
+    info->rows = p->lanes_are_channels ? p->width : p->rows;
 }

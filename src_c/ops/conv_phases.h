@@ -40,6 +40,9 @@ typedef struct cc_phases {
   int64_t workspace;
   const char *kept; /* weights; NULL for the caller's */
   char *memory;
+  bool digits;       /* int8x3 comes before: all else is for the images that it leaves to others */
+  cc_conv places;    /* with it: all phases as one convolution, */
+  cc_conv_work work; /* worked out */
 } cc_phases;
 
 /* One phase, by number. */
@@ -84,6 +87,12 @@ void cconv_phases_matrix_weights(const cc_phases *p, const cc_phase *phase, cons
                                  int64_t lanes, char *scratch);
 /* Add such a piece, which begins with channel c, to the sums of all phases. */
 void cconv_phases_matrix_sum(const cc_phases *p, int64_t positions, int64_t c, int64_t channels, char *scratch);
+
+/* Are places computed by int8x3? Then that has been worked out. kept: its weights, NULL for the caller's. */
+bool cconv_phases_digits_prepare(cc_phases *p, int64_t threads, const char *kept);
+/* An image that it leaves to others: bytes of scratch, and how it is computed. */
+int64_t cconv_phases_pass_workspace(const cc_phases *p, int64_t threads);
+cconv_status cconv_phases_run_pass(const cc_phases *p, int64_t n, int64_t threads, cc_run *run, char *workspace);
 
 bool cconv_phases_channels_prepare(cc_phases *p, int64_t threads);
 void cconv_phases_channels_table(const cc_phases *p, int64_t channels, cc_tap_place *table);
