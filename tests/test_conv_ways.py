@@ -16,6 +16,8 @@ import cconv
 SHAPES: list[tuple[tuple[int, ...], int, tuple[int, ...], dict[str, Any]]] = [
     # 1 x 1: whole panels and parts, one row and many, strided, cropped, padded
     ((33, 20, 21), 70, (1, 1), {}),
+    ((33, 20, 21), 30, (1, 1), {}),
+    ((64, 5, 9, 8), 12, (1, 1, 1), {"groups": 2}),
     ((300, 7, 7), 100, (1, 1), {}),
     ((48, 27, 31), 24, (1, 1), {"stride": (2, 3)}),
     ((17, 20, 21), 40, (1, 1), {"padding": ((-1, -2), (-3, 0))}),
@@ -164,6 +166,22 @@ def test_plain_sums_go_where_they_belong(
             back = np.empty_like(expected)
             run(x, w, given, out=back[:, ::-1], threads=threads, **options)
             assert_same_bits(back[:, ::-1], expected)
+
+
+@pytest.mark.parametrize("filters", [1, 3, 17, 32])
+def test_rows_that_few_channels_read_where_they_lie(filters: int) -> None:
+    """Whole tiles and what is left of one, with channels in order and the other way round."""
+    rng = np.random.default_rng(filters)
+    for size in (1, 15, 16, 17, 100, 127, 128, 129, 500, 1031):
+        for channels in (1, 5, 40):
+            x = rng.integers(-9, 10, (2, channels, size)).astype("f4")
+            w = rng.integers(-9, 10, (filters, channels, 1)).astype("f4")
+            expected = np.einsum("ncp,fc->nfp", x, w[..., 0])
+            for threads in (1, 3):
+                y = cconv.conv1d(x, w, algorithm="direct", threads=threads)
+                assert_same_bits(y, expected)
+                turned = cconv.conv1d(x[:, ::-1], w[:, ::-1], algorithm="direct", threads=threads)
+                assert_same_bits(turned, expected)
 
 
 def test_an_unaligned_image_with_channels_last() -> None:
