@@ -138,11 +138,6 @@ static void pack_weights(const cc_conv *conv, const cc_conv_work *work, char *we
   memcpy(weights, &head, sizeof head);
 }
 
-/* Images' greatest magnitudes, and behind them that of the weights. */
-static _Atomic uint32_t *greatest_of(const cc_bf16x3 *d, int64_t n) {
-  return (_Atomic uint32_t *)(void *)d->workspace + n;
-}
-
 /* The first phase of a run whose weights nobody keeps: those of one block of channels. */
 static void make_unit(void *arg, int64_t unit, bool first, int64_t part) {
   const cc_bf16x3 *d = arg;
@@ -152,7 +147,7 @@ static void make_unit(void *arg, int64_t unit, bool first, int64_t part) {
   cconv_bf16x3_make_weights(
       d->conv, d, g, b, 0, d->slices, d->workspace + d->threads_at + part * d->thread_bytes + d->halo_at,
       d->workspace + d->shared_at + cc_bf16x3_before(d->steps, d->conv->shape.oc, g, b), &greatest);
-  cconv_matrix_raise(greatest_of(d, d->conv->shape.n), greatest);
+  cconv_matrix_raise(cc_matrix_greatest(d->workspace, d->conv->shape.n), greatest);
 }
 
 /* Sums of a block of channels at a block of outputs, and their way to the output. */
@@ -199,7 +194,7 @@ static void run_unit(void *arg, int64_t unit, bool first_unit, int64_t part) {
   const int64_t n = image / shape->groups, g = image % shape->groups;
   const cc_block block = cconv_block_of(&d->blocks, shape->axis, place % d->blocks_an_image);
   if (first_unit || run == 0) /* else the unit before left this block's in the scratch */
-    cconv_matrix_raise(greatest_of(d, n), cconv_bf16x3_pack(d, n, g, &block, scratch));
+    cconv_matrix_raise(cc_matrix_greatest(d->workspace, n), cconv_bf16x3_pack(d, n, g, &block, scratch));
   const int64_t positions = cconv_block_positions(&d->blocks.halo, &block);
   const int64_t last = cc_part(d->lane_blocks, run + 1, d->runs);
   uint32_t greatest = 0;
@@ -216,13 +211,14 @@ static void run_unit(void *arg, int64_t unit, bool first_unit, int64_t part) {
                            .rows = cc_min(CC_MATRIX_LANES, shape->oc - channel)};
     sum_block(d, &to, g, b, positions, scratch, &greatest);
   }
-  cconv_matrix_raise(greatest_of(d, shape->n), greatest);
+  cconv_matrix_raise(cc_matrix_greatest(d->workspace, shape->n), greatest);
 }
 
-static cconv_status run_directly(const cc_bf16x3 *d, int64_t n, int64_t threads, cc_run *run) {
+static cconv_status run_directly(void *arg, int64_t n, cc_run *run) {
+  const cc_bf16x3 *d = arg;
   const cc_conv one = cconv_matrix_directly(d->conv, n);
   cc_conv_work work = {.driver = &cconv_conv_direct}; /* which may put a way of its own there */
-  cconv_conv_direct.prepare(&one, threads, &work);
+  cconv_conv_direct.prepare(&one, d->threads, &work);
   return work.driver->run(&one, &work, run, d->workspace + d->offsets_at);
 }
 
@@ -240,24 +236,20 @@ static void write_offsets(const cc_bf16x3 *d) {
 
 static cconv_status run(const cc_conv *conv, const cc_conv_work *work, cc_run *run, char *workspace) {
   cc_bf16x3 d = *(const cc_bf16x3 *)(const void *)work->state;
-  const int64_t images = conv->shape.n;
   d.conv = conv;
   d.workspace = workspace;
+  d.threads = work->threads;
   write_offsets(&d);
-  for (int64_t n = 0; n <= images; n++)
-    atomic_init(greatest_of(&d, n), 0);
-  if (conv->weight.prepared)
-    memcpy(workspace + images * (int64_t)sizeof(uint32_t), conv->weight.prepared, sizeof(uint32_t));
-  cconv_status status = CCONV_OK;
-  const int64_t lane_blocks = conv->shape.groups * d.lane_blocks;
-  if (d.shared)
-    status = cconv_parallel(run, make_unit, &d, lane_blocks, cc_min(d.parts, lane_blocks));
-  status = status ? status : cconv_parallel(run, run_unit, &d, d.units, d.parts);
-  const uint32_t weights = atomic_load(greatest_of(&d, images));
-  for (int64_t n = 0; n < images && !status; n++)
-    if (!cconv_matrix_is_ordinary(atomic_load(greatest_of(&d, n)), weights))
-      status = run_directly(&d, n, work->threads, run);
-  return status;
+  const cc_matrix_work units = {.conv = conv,
+                                .arg = &d,
+                                .workspace = workspace,
+                                .make = d.shared ? make_unit : NULL,
+                                .run = run_unit,
+                                .making = conv->shape.groups * d.lane_blocks,
+                                .units = d.units,
+                                .parts = d.parts,
+                                .otherwise = run_directly};
+  return cconv_matrix_run(&units, run);
 }
 
 static void describe(const cc_conv_work *work, cconv_plan_info *info) {

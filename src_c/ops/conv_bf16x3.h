@@ -39,6 +39,7 @@ typedef struct cc_bf16x3 {
   bool adjacent;                                                       /* rows of outputs follow each other */
   int64_t offsets_at, windows_at, shared_at, threads_at, thread_bytes; /* behind the greatest magnitudes */
   int64_t sums_at, weights_at, turned_at, halo_at;                     /* a thread's scratch; lines are first */
+  int64_t threads;                                                     /* it was worked out for */
   char *workspace;
 } cc_bf16x3;
 

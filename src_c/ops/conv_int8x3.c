@@ -190,11 +190,6 @@ static void pack_weights(const cc_conv *conv, const cc_conv_work *work, char *we
   memcpy(weights, &head, sizeof head);
 }
 
-/* Images' greatest magnitudes, and behind them that of the weights. */
-static _Atomic uint32_t *greatest_of(const cc_int8x3 *d, int64_t n) {
-  return (_Atomic uint32_t *)(void *)d->workspace + n;
-}
-
 /* The first phase of a run whose weights nobody keeps: those that are made together. */
 static void make_unit(void *arg, int64_t unit, bool first, int64_t part) {
   const cc_int8x3 *d = arg;
@@ -203,7 +198,7 @@ static void make_unit(void *arg, int64_t unit, bool first, int64_t part) {
   (void)first;
   make_weights(d, g, b, d->workspace + d->threads_at + part * d->thread_bytes + d->halo_at,
                d->workspace + d->shared_at + cc_digit_before(d->conv->shape.oc, g, b) * d->record, &greatest);
-  cconv_matrix_raise(greatest_of(d, d->conv->shape.n), greatest);
+  cconv_matrix_raise(cc_matrix_greatest(d->workspace, d->conv->shape.n), greatest);
 }
 
 /* The records of a block of lanes: kept, or made now. */
@@ -217,7 +212,7 @@ static const char *weights_of(const cc_int8x3 *d, int64_t g, int64_t b, char *sc
   if (within == 0) {
     uint32_t greatest = 0;
     make_weights(d, g, b, scratch + d->halo_at, scratch + d->weights_at, &greatest);
-    cconv_matrix_raise(greatest_of(d, d->conv->shape.n), greatest);
+    cconv_matrix_raise(cc_matrix_greatest(d->workspace, d->conv->shape.n), greatest);
   }
   return scratch + d->weights_at + cc_digit_before(d->conv->shape.oc, 0, within) * d->record;
 }
@@ -275,17 +270,17 @@ static void run_unit(void *arg, int64_t unit, bool first_unit, int64_t part) {
   const cc_block block = cconv_block_of(&d->blocks, d->conv->given, place % d->blocks_an_image);
   if (first_unit || run == 0) { /* else the unit before left this block's in the scratch */
     cconv_int8x3_pack(d, n, g, &block, scratch);
-    cconv_matrix_raise(greatest_of(d, n), head->even ? head->greatest : APART);
+    cconv_matrix_raise(cc_matrix_greatest(d->workspace, n), head->even ? head->greatest : APART);
   }
   const int64_t positions = cconv_block_positions(&d->blocks.halo, &block);
   const int64_t groups = d->lane_blocks / d->together, last = cc_part(groups, run + 1, d->runs) * d->together;
   for (int64_t b = cc_part(groups, run, d->runs) * d->together; b < last; b++) {
     const int64_t channel = b * CC_MATRIX_LANES, count = cc_digit_records(shape->oc, b);
     const char *records = weights_of(d, g, b, scratch);
-    if (atomic_load_explicit(greatest_of(d, n), memory_order_relaxed) == APART)
+    if (atomic_load_explicit(cc_matrix_greatest(d->workspace, n), memory_order_relaxed) == APART)
       continue; /* its outputs are not these; but weights have to be seen */
     if (!are_even(d, records, count, scratch)) {
-      cconv_matrix_raise(greatest_of(d, n), APART);
+      cconv_matrix_raise(cc_matrix_greatest(d->workspace, n), APART);
       continue;
     }
     cc_matrix_target to = {.conv = d->conv,
@@ -301,12 +296,13 @@ static void run_unit(void *arg, int64_t unit, bool first_unit, int64_t part) {
   }
 }
 
-static cconv_status run_otherwise(const cc_int8x3 *d, int64_t n, int64_t threads, cc_run *run) {
+static cconv_status run_otherwise(void *arg, int64_t n, cc_run *run) {
+  const cc_int8x3 *d = arg;
   if (d->conv->phases)
-    return cconv_phases_run_pass(d->conv->phases, n, threads, run, d->workspace + d->offsets_at);
+    return cconv_phases_run_pass(d->conv->phases, n, d->threads, run, d->workspace + d->offsets_at);
   const cc_conv one = otherwise(d->conv, n);
   cc_conv_work work = {.driver = &cconv_conv_bf16x3};
-  cconv_conv_bf16x3.prepare(&one, threads, &work);
+  cconv_conv_bf16x3.prepare(&one, d->threads, &work);
   return cconv_conv_bf16x3.run(&one, &work, run, d->workspace + d->offsets_at);
 }
 
@@ -330,24 +326,20 @@ static void write_offsets(const cc_int8x3 *d) {
 
 static cconv_status run(const cc_conv *conv, const cc_conv_work *work, cc_run *run, char *workspace) {
   cc_int8x3 d = *(const cc_int8x3 *)(const void *)work->state;
-  const int64_t images = conv->shape.n;
   d.conv = conv;
   d.workspace = workspace;
+  d.threads = work->threads;
   write_offsets(&d);
-  for (int64_t n = 0; n <= images; n++)
-    atomic_init(greatest_of(&d, n), 0);
-  if (conv->weight.prepared)
-    memcpy(workspace + images * (int64_t)sizeof(uint32_t), conv->weight.prepared, sizeof(uint32_t));
-  cconv_status status = CCONV_OK;
-  const int64_t making = conv->shape.groups * d.lane_blocks / d.together;
-  if (d.shared)
-    status = cconv_parallel(run, make_unit, &d, making, cc_min(d.parts, making));
-  status = status ? status : cconv_parallel(run, run_unit, &d, d.units, d.parts);
-  const uint32_t weights = atomic_load(greatest_of(&d, images));
-  for (int64_t n = 0; n < images && !status; n++)
-    if (!cconv_matrix_is_ordinary(atomic_load(greatest_of(&d, n)), weights))
-      status = run_otherwise(&d, n, work->threads, run);
-  return status;
+  const cc_matrix_work units = {.conv = conv,
+                                .arg = &d,
+                                .workspace = workspace,
+                                .make = d.shared ? make_unit : NULL,
+                                .run = run_unit,
+                                .making = conv->shape.groups * d.lane_blocks / d.together,
+                                .units = d.units,
+                                .parts = d.parts,
+                                .otherwise = run_otherwise};
+  return cconv_matrix_run(&units, run);
 }
 
 static void describe(const cc_conv_work *work, cconv_plan_info *info) {

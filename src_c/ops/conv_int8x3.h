@@ -43,6 +43,7 @@ typedef struct cc_int8x3 {
   bool adjacent;        /* rows of outputs follow each other */
   int64_t offsets_at, steps_at, shared_at, threads_at, thread_bytes;    /* behind the greatest magnitudes */
   int64_t levels_at, lines_at, sums_at, weights_at, turned_at, halo_at; /* a thread's scratch */
+  int64_t threads;                                                      /* it was worked out for */
   char *workspace;
 } cc_int8x3;
 

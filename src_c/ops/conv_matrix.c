@@ -36,6 +36,25 @@ bool cconv_matrix_is_ordinary(uint32_t image, uint32_t weights) {
   return image == 0 || weights == 0 || (x >= LEAST_EXPONENT && w >= LEAST_EXPONENT && x + w >= LEAST_EXPONENTS);
 }
 
+cconv_status cconv_matrix_run(const cc_matrix_work *work, cc_run *run) {
+  const int64_t images = work->conv->shape.n;
+  const char *prepared = work->conv->weight.prepared;
+  cconv_status status = CCONV_OK;
+  for (int64_t n = 0; n <= images; n++)
+    atomic_init(cc_matrix_greatest(work->workspace, n), 0);
+  if (prepared)
+    cconv_matrix_raise(cc_matrix_greatest(work->workspace, images),
+                       ((const cc_matrix_heading *)(const void *)prepared)->greatest);
+  if (work->make)
+    status = cconv_parallel(run, work->make, work->arg, work->making, cc_min(work->parts, work->making));
+  status = status ? status : cconv_parallel(run, work->run, work->arg, work->units, work->parts);
+  const uint32_t weights = atomic_load(cc_matrix_greatest(work->workspace, images));
+  for (int64_t n = 0; n < images && !status; n++)
+    if (!cconv_matrix_is_ordinary(atomic_load(cc_matrix_greatest(work->workspace, n)), weights))
+      status = work->otherwise(work->arg, n, run);
+  return status;
+}
+
 cc_conv cconv_matrix_directly(const cc_conv *conv, int64_t n) {
   cc_conv one = *conv;
   one.shape.n = 1;

@@ -37,11 +37,30 @@ static inline int64_t cc_outputs_of(const cc_conv_shape *shape) {
 /* Can kernels read channels and positions of the input where they lie? Steps that are taken are whole elements then. */
 bool cconv_matrix_reads(const cc_conv *conv);
 
+/* A workspace begins with the greatest magnitudes of images, and behind them that of the weights. */
+static inline _Atomic uint32_t *cc_matrix_greatest(char *workspace, int64_t n) {
+  return (_Atomic uint32_t *)(void *)workspace + n;
+}
+
 /* Raise the greatest magnitude of an image or of the weights, as the bits of a float32. */
 void cconv_matrix_raise(_Atomic uint32_t *greatest, uint32_t value);
 
 /* Is nothing flushed that counts, and all finite? */
 bool cconv_matrix_is_ordinary(uint32_t image, uint32_t weights);
+
+/* Products of a convolution: units of work, which `arg` knows. They note the greatest magnitudes. */
+typedef struct cc_matrix_work {
+  const cc_conv *conv;
+  void *arg;
+  char *workspace;
+  cc_unit_fn *make; /* weights first, which none keeps, in `making` units; NULL for none */
+  cc_unit_fn *run;
+  int64_t making, units, parts;
+  /* Compute image n otherwise, which the unit cannot. */
+  cconv_status (*otherwise)(void *arg, int64_t n, cc_run *run);
+} cc_matrix_work;
+
+cconv_status cconv_matrix_run(const cc_matrix_work *work, cc_run *run);
 
 /* Image n alone, to be computed directly. */
 cc_conv cconv_matrix_directly(const cc_conv *conv, int64_t n);
