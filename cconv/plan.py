@@ -23,6 +23,7 @@ ALGORITHMS = {
     "winograd": "Winograd: fewer multiplications, on transformed tiles of the image",
     "bf16x3": "bf16x3: products on a matrix unit, of float32 in three parts of bfloat16",
     "int8x3": "int8x3: products on a matrix unit, of float32 in three digits of 8 bits",
+    "fft": "FFT: products of Fourier transforms, on tiles of the image that overlap",
     "separable": "two passes of sums, for the kernel is a column times a row",
     "reference": "the NumPy reference, for there is no C core",
 }

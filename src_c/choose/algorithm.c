@@ -17,11 +17,6 @@ enum {
   LONGEST = 1 << 18,        /* outputs along the last axis that the model tells apart, and its square those along the */
                             /* others: times of all have to fit */
   NEAR_BYTES = 1 << 20,     /* transformed weights up to here stay in a level 2 cache */
-  MOST_TAPS = 1 << 14,      /* of a kernel cut into pieces, and ... */
-  MOST_SIDE = 256,          /* ... along an axis: then a thread's scratch is small, */
-  PIECES_BYTES = 80 << 10,  /* and with so many bytes of pieces in all groups that of their weights, 49 times as many */
-  LEAST_TILES = 16,         /* along an axis: these fill vectors, and pieces look far beyond few */
-  LONG_TAPS = 512,          /* of a row that is folded in longer ones */
   MOST_OUTPUTS = 1 << 30,   /* that the model of bf16x3 tells apart */
   LEAST_PRODUCTS = 5 << 20, /* of an image and group: of fewer, what comes before and after takes as long */
   MOST_SPLIT_TAPS = 256,    /* of a kernel whose values are split in parts: 32 channels of them are made at once; */
@@ -323,40 +318,4 @@ bool cconv_choose_bf16x3_phases(int32_t dtype, const cc_conv_shape *shape, int64
   const int64_t whole = cc_ceil_div(shape->ic, 32) * 32, positions = cc_ceil_div(places, 16) * 16;
   const int64_t time = positions * taps * 12 / 32 * whole / shape->ic + places * 2 / vectors + 8 * taps;
   return time < direct_time(places, taps);
-}
-
-int64_t cconv_pieces_fold(const cc_conv_shape *shape) {
-  const cc_axis *axis = shape->axis;
-  return axis[1].kernel > 1 || axis[1].in > 1 || axis[1].out > 1 ? 0 : axis[2].kernel < LONG_TAPS ? 16 : 32;
-}
-
-/* Measured, in microseconds for 2^18 outputs: `tile` for the way into the domain and back, of which the more is shared
- * the more tiles there are for each piece; 6 for a piece, and 2.4 for a tap of direct sums. */
-static bool pieces_pay(int64_t tile, const int64_t kernel[2], const int64_t out[2], int64_t taps) {
-  int64_t time = tile, count = 1;
-  for (int a = 0; a < 2; a++) {
-    const int64_t pieces = cc_ceil_div(kernel[a], 4), tiles = cc_ceil_div(cc_min(out[a], LONGEST), 4);
-    time = time * (tiles + pieces) / tiles;
-    count *= pieces;
-  }
-  return time + 6 * count < taps * 12 / 5;
-}
-
-bool cconv_choose_pieces(int32_t asked, int32_t dtype, const cc_conv_shape *shape) {
-  const cc_axis *slices = &shape->axis[0], *h = &shape->axis[1], *w = &shape->axis[2];
-  if (asked != CCONV_ALGORITHM_AUTO || (dtype != CCONV_FLOAT32 && dtype != CCONV_FLOAT64) || shape->ic != 1 ||
-      shape->oc != 1 || shape->taps > MOST_TAPS || slices->in != 1 || slices->out != 1 || slices->kernel != 1 ||
-      slices->before != 0 || h->stride != 1 || h->dilation != 1 || w->stride != 1 || w->dilation != 1)
-    return false;
-  const int64_t fold = cconv_pieces_fold(shape), element = dtype == CCONV_FLOAT32 ? 4 : 8;
-  const int64_t kernel[2] = {fold ? fold : h->kernel, fold ? cc_ceil_div(w->kernel, fold) : w->kernel};
-  const int64_t out[2] = {fold ? fold : h->out, fold ? w->out / fold : w->out};
-  int64_t bytes;
-  if (kernel[0] > MOST_SIDE || kernel[1] > MOST_SIDE ||
-      !cc_mul(shape->groups, cc_ceil_div(kernel[0], 4) * cc_ceil_div(kernel[1], 4) * element, &bytes) ||
-      bytes > PIECES_BYTES)
-    return false;
-  if (fold)
-    return h->before == 0 && out[1] >= 4 * LEAST_TILES && pieces_pay(160, kernel, out, shape->taps);
-  return out[0] >= 4 * LEAST_TILES && out[1] >= 4 * LEAST_TILES && pieces_pay(300, kernel, out, shape->taps);
 }

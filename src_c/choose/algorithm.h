@@ -65,4 +65,12 @@ bool cconv_choose_pieces(int32_t asked, int32_t dtype, const cc_conv_shape *shap
 /* Its rows are folded out of a single one, so many outputs in each; 0 where it has rows of its own. */
 int64_t cconv_pieces_fold(const cc_conv_shape *shape);
 
+/* Are planes a single row, of both input and output, and kernels, too? */
+bool cconv_is_line(const cc_conv_shape *shape);
+
+/* Is a convolution computed by Fourier transforms? Only where AUTO is asked for, of one channel a group, and of kernels so
+ * large that this takes less time than all else: then tiles have size[0] rows and size[1] columns, or elements of a line
+ * in rows; see cc_fft_tables_job. */
+bool cconv_choose_fft(int32_t asked, int32_t dtype, const cc_conv_shape *shape, int64_t size[2]);
+
 #endif

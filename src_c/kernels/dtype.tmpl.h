@@ -87,6 +87,12 @@
 #include CC_PRODUCTS
 
 #include "kernels/winograd/pieces.tmpl.h"
+
+#include "kernels/fft/passes.tmpl.h"
+
+#include "kernels/fft/tiles.tmpl.h"
+
+#include "kernels/fft/tables.tmpl.h"
 #endif
 
 #include "kernels/pool/extreme.tmpl.h"
@@ -155,6 +161,9 @@ const cc_kernels CC_K(kernels) = {
     .pieces_input = CC_K(pieces_input),
     .pieces_output = CC_K(pieces_output),
     .pieces_weight = CC_K(pieces_weight),
+    .fft_tables = CC_K(fft_tables),
+    .fft_columns = CC_K(fft_columns),
+    .fft_rows = CC_K(fft_rows),
     .filter_rows = CC_K(filter_rows),
     .filter_means = CC_K(filter_means),
     .filter_line = CC_K(filter_line),

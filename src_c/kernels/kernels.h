@@ -21,6 +21,7 @@
 #include <stddef.h>
 
 #include "cconv.h"
+#include "kernels/fft_jobs.h"
 #include "kernels/filter_jobs.h"
 #include "kernels/matrix_jobs.h"
 
@@ -565,6 +566,9 @@ typedef struct cc_kernels {
   void (*pieces_input)(const cc_pieces_input_job *job);
   void (*pieces_output)(const cc_pieces_output_job *job);
   void (*pieces_weight)(const cc_pieces_weight_job *job);
+  void (*fft_tables)(const cc_fft_tables_job *job);
+  void (*fft_columns)(const cc_fft_columns_job *job);
+  void (*fft_rows)(const cc_fft_rows_job *job);
   void (*filter_rows)(const cc_filter_rows_job *job);
   void (*filter_means)(const cc_filter_rows_job *job);
   void (*filter_line)(const cc_filter_line_job *job);
