@@ -97,9 +97,9 @@ def conv2d(
         Elsewhere it is refused.  'bf16x3' computes in float32 on the matrix unit of CPUs that have
         AMX, from windows of 16 values on, and is refused elsewhere; 'int8x3' likewise, and is
         faster still.  'auto' takes the fastest, 'int8x3' of kernels of one tap from 256 channels
-        on, and of less than 16 channels from windows of 256 values on, also Winograd's for large
-        kernels of one channel a group, which shapes and parameters alone decide: never threads,
-        batch or memory order.  It looks at values in one case: a float kernel with one channel in
+        on, and of less than 16 channels from windows of 256 values on, also Winograd's or Fourier
+        transforms for large kernels of one channel a group, which shapes and parameters alone
+        decide: never threads, batch or memory order.  It looks at values in one case: a float kernel with one channel in
         and out, of 25 taps to 48 by 48, that is a column times a row but for roundings is summed
         along one axis and then the other.  The environment variable CCONV_ALGORITHM says what
         'auto' is.
@@ -146,9 +146,16 @@ def conv2d(
     another: G is then up to 40 and 60.  Integers in floats are then
     not exact, and sums of zeros need not be zero: use 'direct' where they must be.  NaN and
     infinities reach exactly the windows that hold them.  By 'auto' all this holds for large kernels
-    of one channel, too: of those a tile is the inputs that up to 4 by 4 neighbouring outputs look
-    at, the kernel's size rounded up to a multiple of 4, or along a signal what is within 256
-    elements of those that an output looks at.
+    of one channel, too, where a plan's `algorithm` is 'winograd': of those a tile is the inputs
+    that up to 4 by 4 neighbouring outputs look at, the kernel's size rounded up to a multiple of 4,
+    or along a signal what is within 256 elements of those that an output looks at.
+
+    By Fourier transforms, where 'auto' takes them and a plan's `algorithm` is 'fft', the error is at
+    most ``G * eps * max|input| * sum|weight|``, with G = 16 for float32 and 32 for float64, and the
+    maximum over two tiles that are transformed together: neighbours, in the order of rows, of up to
+    256 by 256 inputs each, or 65536 of a signal.  Integers are not exact, nor sums of zeros beside
+    what is not 0.  NaN and infinities reach exactly the windows that hold them; where there are any,
+    and where a sum overflows on the way, both tiles are computed by 'direct', which takes longer.
 
     By 'bf16x3' [1]_ a float32 is the sum of three bfloat16, and six of the nine products of such
     parts, each exact, are summed.  The error is at most ``(K + 24) * u * S + K * 1e-37 * max(1,

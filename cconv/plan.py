@@ -66,7 +66,8 @@ class ConvPlan:
         Of the result.
     algorithm : str
         What was chosen: 'direct', 'depthwise' (direct, channel by channel), 'winograd', 'bf16x3',
-        'int8x3' or 'separable' (a pass along each axis); 'reference' without the C core.
+        'int8x3', 'fft' (products of Fourier transforms) or 'separable' (a pass along each axis);
+        'reference' without the C core.
     flops : int
         Twice the multiply-adds of a call, taps on the padding counted.
     workspace_nbytes : int

@@ -12,6 +12,7 @@ enum {
   PIECES_BYTES = 80 << 10, /* and with so many bytes of pieces in all groups that of their weights, 49 times as many */
   LEAST_TILES = 16,        /* along an axis: these fill vectors, and pieces look far beyond few */
   LONG_TAPS = 512,         /* of a row that is folded in longer ones */
+  LEAST_TAPS = 64,         /* of a kernel that is worth transforms, whatever the tile */
   MOST_OUTPUTS = 1 << 18,  /* along an axis, that pieces tell apart, */
   MOST_ROWS = 1 << 14,     /* and transforms, of an image */
   MOST_SAMPLES = 1 << 20   /* and of a line: times of all have to fit */
@@ -117,13 +118,13 @@ static int64_t plane_work(const int64_t out[2], const int64_t kernel[2], int64_t
 
 bool cconv_choose_fft(int32_t asked, int32_t dtype, const cc_conv_shape *shape, int64_t size[2]) {
   const cc_axis *h = &shape->axis[1], *w = &shape->axis[2];
-  if (!is_plain(asked, dtype, shape))
+  if (shape->taps < LEAST_TAPS || !is_plain(asked, dtype, shape))
     return false;
   const bool line = cconv_is_line(shape);
   const int64_t kernel[2] = {h->kernel, w->kernel};
   const int64_t out[2] = {cc_min(h->out, MOST_ROWS), cc_min(w->out, line ? MOST_SAMPLES : MOST_ROWS)};
   const int64_t work = line ? line_work(out[1], kernel[1], size) : plane_work(out, kernel, size);
   const int64_t least = cc_min(direct_time(shape), pieces_time(dtype, shape));
-  return work != INT64_MAX &&
-         work / out[0] * 49 / 32 / out[1] < least; /* 2^18 / (200 * 1000), and a sixth more: counts may be off */
+  /* 2^18 / (200 * 1000), and a sixth more, for counts may be off. */
+  return work != INT64_MAX && work / out[0] * 49 / 32 / out[1] < least;
 }

@@ -140,8 +140,9 @@ typedef enum cconv_padding_mode {
  * or both have 5, else the last where it has 3 or 5, else the one before where it has and the last has one; they have
  * strides of 1, and any dilation. Of the other axes one may have any taps, stride and dilation, the rest has one tap and
  * stride 1. Its error is larger, and integers are not exact. AUTO computes large kernels of one channel a group likewise,
- * piece by piece; and such kernels of one channel that are a column times a row but for roundings, which only their
- * values say, by a pass along each axis.
+ * piece by piece, or by Fourier transforms, to within G eps max |input| sum |weight| with G 16 for FLOAT32 and 32 for
+ * FLOAT64, the maximum taken over two tiles of up to 256 x 256 inputs, or 65536 of a line; and such kernels of one
+ * channel that are a column times a row but for roundings, which only their values say, by a pass along each axis.
  * BF16X3 computes in FLOAT32, from windows of 16 values on, where the CPU has a matrix unit for bfloat16 (cconv_isa() is
  * "amx"): a value is the sum of three bfloat16, and six of the nine products of such parts are summed by the unit, to
  * within (K + 24) u sum |weight| |input| + K 1e-37 max(1, |input|, |weight|), and exactly where values are integers and
@@ -367,7 +368,7 @@ void cconv_plan_destroy(cconv_plan *plan);
 typedef struct cconv_plan_info {
   uint32_t struct_size;              /* sizeof(cconv_plan_info) */
   int32_t threads;                   /* that work */
-  const char *algorithm;             /* static: "direct", "depthwise", "winograd", "separable" */
+  const char *algorithm;             /* static: "direct", "depthwise", "winograd", "fft", "separable" ... */
   double operations;                 /* twice the multiply-adds of the plain sum */
   int64_t bytes_moved;               /* input, weight, bias, residual and output, once each */
   int64_t workspace;                 /* bytes an execution needs */

@@ -120,6 +120,7 @@ static cc_fft_tables tables_of(const conv_fft *p, char *scratch) {
                          .steps = scratch + p->tables_at[3]};
 }
 
+/* Of so many columns of an image, or of all of a line. */
 static void transform_columns(const conv_fft *p, int64_t columns, bool back, char *scratch) {
   const cc_fft_tables tables = tables_of(p, scratch);
   p->conv->kernels->fft_columns(&(cc_fft_columns_job){.x = scratch,
@@ -152,10 +153,7 @@ static void make_spectrum(const conv_fft *p, int64_t g, char *scratch) {
   for (int64_t h = 0; h < p->kernel[0]; h++)
     memcpy(scratch + h * p->reach[1] * conv->element, w + h * row, (size_t)row);
   memset(scratch + p->plane, 0, (size_t)p->plane);
-  if (!p->line && p->kernel[1] < p->size[1]) /* nobody transforms what is 0 */
-    transform_columns(p, p->kernel[1], false, scratch);
-  else
-    transform_columns(p, p->size[1], false, scratch);
+  transform_columns(p, p->kernel[1], false, scratch); /* the others are 0, and stay it */
   transform_rows(p, true, scratch);
 }
 
