@@ -99,10 +99,10 @@ def conv2d(
         faster still.  'auto' takes the fastest, 'int8x3' of kernels of one tap from 256 channels
         on, and of less than 16 channels from windows of 256 values on, also Winograd's or Fourier
         transforms for large kernels of one channel a group, which shapes and parameters alone
-        decide: never threads, batch or memory order.  It looks at values in one case: a float kernel with one channel in
-        and out, of 25 taps to 48 by 48, that is a column times a row but for roundings is summed
-        along one axis and then the other.  The environment variable CCONV_ALGORITHM says what
-        'auto' is.
+        decide: never threads, batch or memory order.  It looks at values in one case: a float
+        kernel with one channel in and out, of 25 taps to 48 by 48, that is a column times a row but
+        for roundings is summed along one axis and then the other.  The environment variable
+        CCONV_ALGORITHM says what 'auto' is.
     threads : int, optional
         At least 1; by default `get_num_threads()`.
 
@@ -150,12 +150,13 @@ def conv2d(
     that up to 4 by 4 neighbouring outputs look at, the kernel's size rounded up to a multiple of 4,
     or along a signal what is within 256 elements of those that an output looks at.
 
-    By Fourier transforms, where 'auto' takes them and a plan's `algorithm` is 'fft', the error is at
-    most ``G * eps * max|input| * sum|weight|``, with G = 16 for float32 and 32 for float64, and the
-    maximum over two tiles that are transformed together: neighbours, in the order of rows, of up to
-    256 by 256 inputs each, or 65536 of a signal.  Integers are not exact, nor sums of zeros beside
-    what is not 0.  NaN and infinities reach exactly the windows that hold them; where there are any,
-    and where a sum overflows on the way, both tiles are computed by 'direct', which takes longer.
+    By Fourier transforms, where 'auto' takes them and a plan's `algorithm` is 'fft', the error is
+    at most ``G * eps * max|input| * sum|weight|``, with G = 16 for float32 and 32 for float64, and
+    the maximum over two tiles that are transformed together: neighbours, in the order of rows, of
+    up to 256 by 256 inputs each, or 65536 of a signal.  Integers are not exact, nor sums of zeros
+    beside what is not 0.  NaN and infinities reach exactly the windows that hold them; where there
+    are any, and where a sum overflows on the way, both tiles are computed by 'direct', which takes
+    longer.
 
     By 'bf16x3' [1]_ a float32 is the sum of three bfloat16, and six of the nine products of such
     parts, each exact, are summed.  The error is at most ``(K + 24) * u * S + K * 1e-37 * max(1,
