@@ -77,8 +77,7 @@ static bool reads_in_place(const cc_conv *conv) {
 }
 
 static void prepare(const cc_conv *conv, int64_t threads, cc_conv_work *work) {
-  const bool in_place = reads_in_place(conv);
-  if (cconv_conv_channels_prepare(conv, threads, work) || (!in_place && cconv_conv_panels_prepare(conv, threads, work)))
+  if (cconv_conv_channels_prepare(conv, threads, work) || cconv_conv_panels_prepare(conv, threads, work))
     return;
   const int64_t asked = threads;
   conv_direct *d = (conv_direct *)(void *)work->state;
@@ -113,7 +112,7 @@ static void prepare(const cc_conv *conv, int64_t threads, cc_conv_work *work) {
   d->blocks_an_image = d->blocks.count[0] * d->blocks.count[1] * d->blocks.count[2];
   d->tiles = cconv_choose_tiles(kernels, shape->oc, cc_ceil_div(halo->positions, kernels->vector_length), false);
   d->rows = cc_ceil_div(shape->oc, d->tiles);
-  d->in_place = in_place && d->blocks.chunks == 1;
+  d->in_place = d->blocks.chunks == 1 && reads_in_place(conv);
   if (d->in_place) {
     const int64_t out[CCONV_MAX_SPATIAL] = {1, 1, cc_min(shape->axis[2].out, slack)};
     d->rest = d->blocks;
