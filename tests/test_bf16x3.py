@@ -8,7 +8,7 @@ judge.
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from random import Random
-from typing import Any
+from typing import Any, ClassVar
 
 import cases
 import numpy as np
@@ -17,6 +17,8 @@ from cases import CONV, Array, Ints, assert_same_bits
 from test_padding_modes import NUMPY as NUMPY_MODES
 
 import cconv
+from cconv import _shape
+from cconv._shape import Axis
 
 needs_matrix_unit = pytest.mark.skipif(
     not cases.MATRIX_UNIT, reason="needs the C core and AMX, which is not there or turned off"
@@ -44,9 +46,17 @@ class Layer:
     batch: int = 1
     seed: int = 0
 
+    algorithm: ClassVar[str] = "bf16x3"
+
     @property
     def terms(self) -> int:
         return self.channels * int(np.prod(self.kernel))
+
+    @property
+    def axes(self) -> list[Axis]:
+        given, pads = self.arguments, self.pads or ((0, 0),) * len(self.kernel)
+        steps = zip(self.spatial, self.kernel, given["stride"], given["dilation"], strict=True)
+        return [Axis(*step, *pad) for step, pad in zip(steps, pads, strict=True)]
 
     @property
     def arguments(self) -> dict[str, Any]:
@@ -67,13 +77,30 @@ class Layer:
         return x, draw(rng, shape, "float32")
 
     def run(self, x: Array, w: Array, *more: Any, **keywords: Any) -> Array:
-        keywords = {"algorithm": "bf16x3", **self.arguments, **keywords}
+        keywords = {"algorithm": self.algorithm, **self.arguments, **keywords}
         return CONV[len(self.kernel)](x, w, *more, **keywords)
 
     def plan(self, w: Array, *more: Any, **keywords: Any) -> cconv.ConvPlan:
         images = (self.batch, self.groups * self.channels, *self.spatial)
-        keywords = {"algorithm": "bf16x3", "input_shape": images, **self.arguments, **keywords}
+        keywords = {
+            "algorithm": self.algorithm, "input_shape": images, **self.arguments, **keywords
+        }  # fmt: skip
         return cconv.ConvPlan(w, *more, **keywords)
+
+    def core_plan(self, threads: int = 1, keep: bool = False, dtype: str = "f4") -> Any:
+        """The core's, of arrays that take no memory; it raises where it refuses."""
+        given, rank = self.arguments, len(self.kernel)
+        outputs = [_shape.output_size(axis) for axis in self.axes]
+        channels, filters = self.groups * self.channels, self.groups * self.filters
+        x = np.broadcast_to(np.zeros((), dtype), (self.batch, channels, *self.spatial))
+        w = np.zeros((filters, self.channels, *self.kernel), dtype)
+        out = np.empty((self.batch, filters, *outputs), dtype)
+        before, after = ([pad[i] for pad in self.pads or ((0, 0),) * rank] for i in (0, 1))
+        return cases.CORE.Plan(
+            False, x, w, None, None, out, given["stride"], given["dilation"], tuple(before),
+            tuple(after), ("constant", 0.0), self.groups, (None, 0.0, 0.0), self.algorithm, threads,
+            tuple(range(rank + 2)), keep,
+        )  # fmt: skip
 
     def scale(self, x: Array, w: Array) -> Array:
         """Sums of magnitudes, in float64."""

@@ -4,6 +4,7 @@ Where there is no matrix unit it is refused, and 'auto' never takes it.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -16,7 +17,6 @@ from test_errors import giant, ones
 
 import cconv
 from cconv import _check
-from cconv._shape import Axis
 
 # ------------------------------------------------------------------------------------------ choice
 
@@ -241,44 +241,14 @@ def test_environment_may_ask_for_what_there_is_not() -> None:
 # --------------------------------------------------------------------- limits, here and in the core
 
 
-def plan_of(layer: Layer, threads: int = 1, keep: bool = False, dtype: str = "f4") -> Any:
-    """The core's plan of a layer, of arrays that take no memory; it raises where it refuses."""
-    rank = len(layer.kernel)
-    pads = layer.pads or ((0, 0),) * rank
-    given = layer.arguments
-    axes = zip(layer.spatial, layer.kernel, given["stride"], given["dilation"], pads, strict=True)
-    outputs = [(i + b + a - d * (k - 1) - 1) // s + 1 for i, k, s, d, (b, a) in axes]
-    channels, filters = layer.groups * layer.channels, layer.groups * layer.filters
-    x = giant(layer.batch, channels, *layer.spatial).astype(dtype, copy=False)
-    w = np.zeros((filters, layer.channels, *layer.kernel), dtype)
-    out = np.empty((layer.batch, filters, *outputs), dtype)
-    before, after = zip(*pads, strict=True)
-    return cases.CORE.Plan(
-        False, x, w, None, None, out, given["stride"], given["dilation"], before, after,
-        ("constant", 0.0), layer.groups, (None, 0.0, 0.0), "bf16x3", threads,
-        tuple(range(rank + 2)), keep,
-    )  # fmt: skip
-
-
-def axes_of(layer: Layer) -> list[Axis]:
-    given = layer.arguments
-    pads = layer.pads or ((0, 0),) * len(layer.kernel)
-    return [
-        Axis(i, k, s, d, *pad)
-        for i, k, s, d, pad in zip(
-            layer.spatial, layer.kernel, given["stride"], given["dilation"], pads, strict=True
-        )
-    ]
-
-
 def is_served(layer: Layer, dtype: str = "f4") -> bool:
     """As the core says; Python has to say the same."""
     try:
-        plan_of(layer, dtype=dtype)
+        layer.core_plan(dtype=dtype)
         core = True
     except ValueError:
         core = False
-    python = _check.bf16x3(axes_of(layer), layer.channels, np.dtype(dtype).name)
+    python = _check.bf16x3(layer.axes, layer.channels, np.dtype(dtype).name)
     assert core == (not python), (layer, core, python)
     return core
 
@@ -337,7 +307,7 @@ def test_rows_are_refused_where_the_core_refuses_them() -> None:
         assert not is_served(layer(most))
         while most - least > 1:
             middle = (least + most) // 2
-            if _check.bf16x3(axes_of(layer(middle)), layer(middle).channels, "float32"):
+            if _check.bf16x3(layer(middle).axes, layer(middle).channels, "float32"):
                 most = middle
             else:
                 least = middle
@@ -398,7 +368,7 @@ def test_scratch_is_bounded(layer: Layer, keep: bool) -> None:
     assert is_served(layer)
     for threads in (1, 2, 5):
         for groups in (1, 2):
-            wanted = plan_of(Layer(**{**layer.__dict__, "groups": groups}), threads, keep)
+            wanted = replace(layer, groups=groups).core_plan(threads, keep)
             assert wanted.workspace_nbytes <= threads * 8e6
 
 
@@ -408,11 +378,11 @@ def test_scratch_of_shapes_at_the_limit() -> None:
         layer = draw_wide(Random(index))
         last = layer(1)
         for step in (2**n for n in range(22)):
-            if not _check.bf16x3(axes_of(layer(step)), last.channels, "float32"):
+            if not _check.bf16x3(layer(step).axes, last.channels, "float32"):
                 last = layer(step)
         for keep in (True, False):
             for threads in (1, 3):
-                wanted = plan_of(last, threads, keep)
+                wanted = last.core_plan(threads, keep)
                 assert wanted.workspace_nbytes <= threads * 8e6, last
 
 

@@ -9,7 +9,7 @@ uneven for that are computed by 'bf16x3', to the bit.
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from random import Random
-from typing import Any
+from typing import Any, ClassVar
 
 import cases
 import numpy as np
@@ -17,11 +17,10 @@ import pytest
 import test_bf16x3
 from cases import Array, Ints, assert_same_bits
 from test_bf16x3 import needs_matrix_unit
-from test_errors import giant, ones
+from test_errors import ones
 
 import cconv
 from cconv import _check
-from cconv._shape import Axis
 
 EPS = float(np.finfo("f4").eps)
 INDEPENDENT, WORST = 16, 600  # what G is
@@ -31,11 +30,7 @@ INDEPENDENT, WORST = 16, 600  # what G is
 class Layer(test_bf16x3.Layer):
     """A convolution that 'int8x3' serves."""
 
-    def run(self, x: Array, w: Array, *more: Any, **keywords: Any) -> Array:
-        return super().run(x, w, *more, **{"algorithm": "int8x3", **keywords})
-
-    def plan(self, w: Array, *more: Any, **keywords: Any) -> cconv.ConvPlan:
-        return super().plan(w, *more, **{"algorithm": "int8x3", **keywords})
+    algorithm: ClassVar[str] = "int8x3"
 
     def check(self, x: Array, w: Array, y: Array, gate: float = INDEPENDENT) -> None:
         """Beside the gate, what 'bf16x3' flushes to zero."""
@@ -448,41 +443,14 @@ def test_refusals_say_why(name: str) -> None:
         assert fragment in str(caught.value)
 
 
-def plan_of(layer: Layer, threads: int = 1, keep: bool = False) -> Any:
-    """The core's plan of a layer, of arrays that take no memory; it raises where it refuses."""
-    rank = len(layer.kernel)
-    pads = layer.pads or ((0, 0),) * rank
-    given = layer.arguments
-    axes = zip(layer.spatial, layer.kernel, given["stride"], given["dilation"], pads, strict=True)
-    outputs = [(i + b + a - d * (k - 1) - 1) // s + 1 for i, k, s, d, (b, a) in axes]
-    channels, filters = layer.groups * layer.channels, layer.groups * layer.filters
-    x = giant(layer.batch, channels, *layer.spatial).astype("f4", copy=False)
-    w = np.zeros((filters, layer.channels, *layer.kernel), "f4")
-    out = np.empty((layer.batch, filters, *outputs), "f4")
-    before, after = zip(*pads, strict=True)
-    return cases.CORE.Plan(
-        False, x, w, None, None, out, given["stride"], given["dilation"], before, after,
-        ("constant", 0.0), layer.groups, (None, 0.0, 0.0), "int8x3", threads,
-        tuple(range(rank + 2)), keep,
-    )  # fmt: skip
-
-
 def is_served(layer: Layer) -> bool:
     """As the core says; Python has to say the same."""
     try:
-        plan_of(layer)
+        layer.core_plan()
         core = True
     except ValueError:
         core = False
-    given = layer.arguments
-    pads = layer.pads or ((0, 0),) * len(layer.kernel)
-    axes = [
-        Axis(i, k, s, d, *pad)
-        for i, k, s, d, pad in zip(
-            layer.spatial, layer.kernel, given["stride"], given["dilation"], pads, strict=True
-        )
-    ]
-    assert core == (not _check.int8x3(axes, layer.channels, "float32")), layer
+    assert core == (not _check.int8x3(layer.axes, layer.channels, "float32")), layer
     return core
 
 
@@ -526,7 +494,7 @@ def test_scratch_is_bounded(layer: Layer, keep: bool) -> None:
     assert is_served(layer)
     for threads in (1, 2, 5):
         for groups in (1, 2):
-            wanted = plan_of(replace(layer, groups=groups), threads, keep)
+            wanted = replace(layer, groups=groups).core_plan(threads, keep)
             assert wanted.workspace_nbytes <= threads * 8e6
 
 
