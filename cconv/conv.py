@@ -153,10 +153,10 @@ def conv2d(
     By Fourier transforms, where 'auto' takes them and a plan's `algorithm` is 'fft', the error is
     at most ``G * eps * max|input| * sum|weight|``, with G = 16 for float32 and 32 for float64, and
     the maximum over two tiles that are transformed together: neighbours, in the order of rows, of
-    up to 256 by 256 inputs each, or 65536 of a signal.  Integers are not exact, nor sums of zeros
-    beside what is not 0.  NaN and infinities reach exactly the windows that hold them; where there
-    are any, and where a sum overflows on the way, both tiles are computed by 'direct', which takes
-    longer.
+    up to 256 by 256 inputs each, or 65536 of a signal; beside what is lost below the least normal
+    number, at most ``K * 1e-42`` in float32.  Integers are not exact, nor sums of zeros beside what
+    is not 0.  NaN and infinities reach exactly the windows that hold them; where there are any, and
+    where a sum overflows on the way, both tiles are computed by 'direct', which takes longer.
 
     By 'bf16x3' [1]_ a float32 is the sum of three bfloat16, and six of the nine products of such
     parts, each exact, are summed.  The error is at most ``(K + 24) * u * S + K * 1e-37 * max(1,

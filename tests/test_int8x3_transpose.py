@@ -179,6 +179,30 @@ def test_dtypes_of_storage() -> None:
         assert_same_bits(layer.plan(w16)(x16), y)
 
 
+@needs_matrix_unit
+def test_what_memory_held_before_does_not_count() -> None:
+    """Of lanes that have no channel nothing is read: scratch begins with bytes of two kinds."""
+    code = """
+        import hashlib, numpy as np, cconv
+        rng = np.random.default_rng(0)
+        layers = (20, 1, 4, 43), (64, 17, 4, 40), (256, 33, 2, 40), (16, 24, 6, 60)
+        for c, filters, kernel, size in layers:
+            x = rng.standard_normal((2, c, size, size + 3)).astype("f4")
+            w = rng.standard_normal((c, filters, kernel, kernel)).astype("f4")
+            y = cconv.conv_transpose2d(x, w, stride=2)
+            plan = cconv.ConvPlan(w, input_shape=x.shape, transposed=True, stride=2)
+            assert (plan(x) == y).all()
+            print(plan.algorithm, hashlib.sha256(y.tobytes()).hexdigest())
+    """
+    answers = []
+    for byte in ("1", "128", "255"):
+        status, output, error = cases.run_python(code, MALLOC_PERTURB_=byte)
+        assert status == 0, error
+        answers.append(output)
+    assert answers[0] == answers[1] == answers[2]
+    assert answers[0].count("int8x3") == 4, answers[0]
+
+
 # ------------------------------------------------------------------- what is left to other kernels
 
 
@@ -238,6 +262,8 @@ CHOSEN: dict[tuple[int, int, int, int, int], str] = {  # kernel, stride, channel
     (4, 4, 256, 128, 16): "bf16x3",
     (4, 2, 1024, 512, 4): "direct",
     (4, 2, 512, 256, 8): "int8x3",
+    (10, 2, 15, 16, 32): "direct",
+    (16, 2, 4, 16, 32): "direct",
 }
 
 

@@ -24,13 +24,12 @@ enum {
   MOST_PHASE_TAPS = 64,     /* in all phases of a transposed convolution, whose weights are made so, too; and phases, */
   MOST_SPLIT_PHASES = 16,   /* which have their sums at once */
   MOST_SPLIT_TERMS = 1 << 16,
-  MOST_WINDOW = 1 << 12,  /* values of a window, where these are summed as channels are, */
-  WINDOW_BYTES = 3 << 19, /* and bytes of such a halo */
-  SPLIT_POSITIONS = 128,  /* outputs of a row, of which at least those have to fit */
-  SPLIT_BYTES = 4 << 20,  /* into so many bytes of parts, */
-  DIGIT_BYTES = 5 << 20,  /* or of digits */
-  DEEP_CHANNELS =
-      256, /* of kernels of one tap, or values of a window, that are computed of digits: errors of fewer cancel each other less; */
+  MOST_WINDOW = 1 << 12,     /* values of a window, where these are summed as channels are, */
+  WINDOW_BYTES = 3 << 19,    /* and bytes of such a halo */
+  SPLIT_POSITIONS = 128,     /* outputs of a row, of which at least those have to fit */
+  SPLIT_BYTES = 4 << 20,     /* into so many bytes of parts, */
+  DIGIT_BYTES = 5 << 20,     /* or of digits */
+  DEEP_CHANNELS = 256,       /* of kernels of one tap, or values of a window: errors of digits of fewer cancel less; */
   MOST_DIGIT_TERMS = 1 << 14 /* that are summed of digits: those of 16 lanes are made at once */
 };
 
@@ -186,9 +185,9 @@ bool cconv_choose_windows(const cc_conv_shape *shape) { return shape->ic < LEAST
 /* Can windows be summed so? */
 static cconv_status windows_serve(const cc_conv_shape *shape, cconv_error *error) {
   if (shape->reduction < LEAST_CHANNELS)
-    return cc_fail(error, CCONV_UNSUPPORTED, "weight", CC_CHANNEL, shape->reduction, LEAST_CHANNELS);
+    return cc_fail(error, CCONV_UNSUPPORTED, "weight", -1, shape->reduction, LEAST_CHANNELS);
   if (shape->reduction > MOST_WINDOW)
-    return cc_fail(error, CCONV_UNSUPPORTED, "weight", CC_CHANNEL, shape->reduction, MOST_WINDOW);
+    return cc_fail(error, CCONV_UNSUPPORTED, "weight", -1, shape->reduction, MOST_WINDOW);
   if (!split_fits(shape, shape->ic * 4, WINDOW_BYTES))
     return cc_fail(error, CCONV_UNSUPPORTED, "kernel", CC_WIDTH, shape->taps, MOST_SPLIT_TAPS);
   return CCONV_OK;

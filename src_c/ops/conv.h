@@ -17,9 +17,9 @@ typedef struct cc_weight {
   bool in_place, kept;
 } cc_weight;
 
-/* One convolution, checked. The bias is contiguous or NULL; a residual without data is none. */
 struct cc_phases;
 
+/* One convolution, checked. The bias is contiguous or NULL; a residual without data is none. */
 typedef struct cc_conv {
   cc_conv_shape shape;
   cc_axis given[CCONV_MAX_SPATIAL]; /* the axes before rows that follow each other in memory became one */

@@ -4,8 +4,8 @@
  * Law: a unit of work is one block of outputs of one image and group, and one run of its channels. The halo of a block
  * is packed once and split into parts: turned to lines, one of the channels of each position, where a kernel has several
  * taps, for a tap further on is then so many lines further on; or as planes, where it has one and positions lie side by
- * side, or channels are few. Every output is the same sum in the same order, either way and whatever is cut. Images that the
- * unit cannot compute are computed directly (ops/conv_matrix.h). */
+ * side, or channels are few. Every output is the same sum in the same order, either way and whatever is cut. Images
+ * that the unit cannot compute are computed directly (ops/conv_matrix.h). */
 #include "ops/conv_bf16x3.h"
 
 #include <string.h>

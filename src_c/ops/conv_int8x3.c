@@ -29,7 +29,8 @@ enum {
   APART = 0x7fffffff /* the greatest magnitude, as bits, of an image that is too uneven: no number has it */
 };
 
-/* Of what products would be if all were of the greatest input and weight: below, errors that do not cancel are too large. */
+/* Of what products would be if all were of the greatest input and weight: below, errors that do not cancel are too
+ * large. */
 #define LEAST_SHARE (1.0 / 64)
 
 static bool fits(const cc_conv *conv) {
@@ -306,8 +307,8 @@ static cconv_status run_otherwise(void *arg, int64_t n, cc_run *run) {
   return cconv_conv_bf16x3.run(&one, &work, run, d->workspace + d->offsets_at);
 }
 
-/* Offsets of taps, and of the first tap of each step; behind them where the next positions begin. Of windows those of their
- * values. */
+/* Offsets of taps, or of the values of windows, and of the first tap of each step; behind them where the next positions
+ * begin. */
 static void write_offsets(const cc_int8x3 *d) {
   const cc_axis *axis = d->conv->given;
   const int64_t row_taps = d->windows ? 1 : axis[2].kernel;

@@ -195,8 +195,8 @@ static void write_offsets(const cc_phases *p, int32_t *offsets) {
   }
 }
 
-void cconv_phases_spread(const cc_phases *p, const cc_tap_place *table, int64_t g, int64_t c, int64_t channels,
-                         int64_t m, int64_t rows, char *target) {
+void cconv_phases_spread(const cc_phases *p, const cc_tap_place *table, bool lanes, int64_t g, int64_t c,
+                         int64_t channels, int64_t m, int64_t rows, char *target) {
   const cc_weight *weight = &p->conv->weight;
   const cc_axis *axis = p->conv->shape.axis;
   p->conv->kernels->taps(&(cc_tap_job){
@@ -205,7 +205,7 @@ void cconv_phases_spread(const cc_phases *p, const cc_tap_place *table, int64_t 
       .count = {channels, rows, axis[0].kernel, axis[1].kernel, axis[2].kernel},
       .stride = {weight->in, weight->out, weight->tap[0], weight->tap[1], weight->tap[2]},
       .places = table,
-      .lanes = p->lanes_are_channels,
+      .lanes = lanes,
       .target = target,
   });
 }
@@ -226,7 +226,8 @@ void cconv_phases_keep(const cc_phases *p, char *kept) {
   cconv_phases_channels_table(p, shape->ic, table);
   for (int64_t g = 0; g < shape->groups; g++)
     for (int64_t t = 0; t < p->panels; t++, at += p->width * p->taps * shape->ic * p->conv->element)
-      cconv_phases_spread(p, table, g, 0, shape->ic, t * p->width, cc_min(p->width, shape->oc - t * p->width), at);
+      cconv_phases_spread(p, table, true, g, 0, shape->ic, t * p->width, cc_min(p->width, shape->oc - t * p->width),
+                          at);
 }
 
 static cconv_status run_units(cc_phases *p, cc_run *run, char *workspace) {

@@ -3,7 +3,7 @@
  *
  * Law: a place of the input (shape/transpose_shape.h) has an output of every phase, and they all look at its window: it
  * is packed once. Each sum is that of the phase as an ordinary direct convolution, term by term, or on a matrix unit as
- * one by bf16x3, whichever way is taken. How weights are laid out follows from the way, one image's shape, the weight's,
+ * one by bf16x3 or by int8x3, whichever way is taken. How weights are laid out follows from the way, one image's shape, the weight's,
  * parameters and dtype; a plan's own say for which way they are. */
 #ifndef CC_CONV_PHASES_H
 #define CC_CONV_PHASES_H
@@ -66,8 +66,10 @@ void cconv_phases_keep(const cc_phases *p, char *kept);
 /* For the two ways. */
 void cconv_phase_of(const cc_phases *p, int64_t index, cc_phase *phase);
 int64_t cconv_phase_of_tap(const cc_phases *p, int64_t tap, cc_phase *phase); /* returns its number in the phase */
-void cconv_phases_spread(const cc_phases *p, const cc_tap_place *table, int64_t g, int64_t c, int64_t channels,
-                         int64_t m, int64_t rows, char *target);
+/* Lay out the weights of channels [c, c + channels) for rows [m, m + rows) as the table says; with `lanes` zeros fill up
+ * the vector of the last row. */
+void cconv_phases_spread(const cc_phases *p, const cc_tap_place *table, bool lanes, int64_t g, int64_t c,
+                         int64_t channels, int64_t m, int64_t rows, char *target);
 
 /* The greatest magnitude of an image, or behind the last of the weights. */
 static inline _Atomic uint32_t *cc_phases_greatest(const cc_phases *p, int64_t n) {

@@ -344,8 +344,8 @@ void cconv_phases_channels_unit(void *arg, int64_t unit, bool first_unit, int64_
   for (int64_t c = 0, channels; c < shape->ic; c += channels) {
     channels = cc_min(p->piece, shape->ic - c);
     if (!kept)
-      cconv_phases_spread(p, (const cc_tap_place *)(const void *)(p->memory + p->offsets_bytes), g, c, channels, oc,
-                          lanes, scratch + p->panel_at);
+      cconv_phases_spread(p, (const cc_tap_place *)(const void *)(p->memory + p->offsets_bytes), true, g, c, channels,
+                          oc, lanes, scratch + p->panel_at);
     sum_piece(p, &block, c, channels, lanes, kept, scratch);
   }
   const target to = {p, &block, n, g * shape->oc + oc, lanes, scratch};

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * conv_phases_digits.c - a transposed convolution whose places are computed by int8x3.
  *
- * Law: all phases of a place look at its window, so they are output channels of one ordinary convolution of stride 1, the
- * `places`: its channels are 16 of the output's, for every phase, and then the next 16. Two phases that are neighbours
- * along the last axis share a block of lanes, and their sums are joined to rows of outputs. Images that int8x3 leaves to
- * others are computed as without it. */
+ * Law: all phases of a place look at its window, so they are output channels of one ordinary convolution of stride 1,
+ * the `places`: its channels are 16 of the output's, for every phase, and then the next 16. Two phases that are
+ * neighbours along the last axis share a block of lanes, and their sums are joined to rows of outputs. Images that
+ * int8x3 leaves to others are computed as without it. */
 #include <string.h>
 
 #include "base/checked.h"
@@ -40,7 +40,7 @@ static bool pays(const cc_phases *p, const cc_conv *places) {
     if (p->window[a].fuller != p->window[a].stride)
       return false;
   return p->conv->matrix && p->conv->algorithm == CCONV_ALGORITHM_AUTO && p->window[2].stride == PAIR &&
-         cc_outputs_of(shape) >= LEAST_PLACES &&
+         cc_outputs_of(shape) >= LEAST_PLACES && !cconv_choose_windows(shape) &&
          cc_ceil_div(shape->ic, CC_DIGIT_CHANNELS) * CC_DIGIT_CHANNELS <=
              MOST_DIGIT_TERMS / (shape->taps * p->phases) &&
          cconv_choose_int8x3(CCONV_ALGORITHM_AUTO, p->conv->dtype, shape);
@@ -72,7 +72,7 @@ void cconv_phases_digits_weights(const cc_int8x3 *d, int64_t g, int64_t group, c
   for (int64_t f = 0; f < p->phases; f++) /* channels that are not there */
     memset(rows + (f * channels + ic) * window * (int64_t)sizeof(float), 0,
            (size_t)((channels - ic) * window) * sizeof(float));
-  cconv_phases_spread(p, table, g, 0, ic, m, cc_min(CC_DIGIT_LANES, p->conv->shape.oc - m), rows);
+  cconv_phases_spread(p, table, true, g, 0, ic, m, cc_min(CC_DIGIT_LANES, p->conv->shape.oc - m), rows);
   cc_digit_weights_job job = {.slices = d->slices,
                               .width = d->width,
                               .rows = d->rows,

@@ -123,7 +123,7 @@ void cconv_phases_rows_weights(const cc_phases *p, cc_tap_place *table, char *we
       table[t] = (cc_tap_place){.at = phase_at(p, &phase, oc, channels) + number, .step = phase.terms, .lead = k};
     }
     for (int64_t g = 0; g < shape->groups; g++)
-      cconv_phases_spread(p, table, g, 0, shape->ic, oc, channels,
+      cconv_phases_spread(p, table, false, g, 0, shape->ic, oc, channels,
                           weights + g * shape->oc * shape->ic * p->taps * p->conv->element);
   }
 }
