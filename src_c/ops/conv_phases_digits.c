@@ -33,14 +33,14 @@ static void make_places(const cc_phases *p, cc_conv *places) {
   places->phases = p;
 }
 
-/* By shapes alone. Every phase has a whole window. */
+/* By shapes alone. Every phase has a whole window, and its lanes are not mostly empty. */
 static bool pays(const cc_phases *p, const cc_conv *places) {
   const cc_conv_shape *shape = &places->shape;
   for (int a = 0; a < CCONV_MAX_SPATIAL; a++)
     if (p->window[a].fuller != p->window[a].stride)
       return false;
   return p->conv->matrix && p->conv->algorithm == CCONV_ALGORITHM_AUTO && p->window[2].stride == PAIR &&
-         cc_outputs_of(shape) >= LEAST_PLACES && !cconv_choose_windows(shape) &&
+         p->conv->shape.oc >= CC_DIGIT_LANES && cc_outputs_of(shape) >= LEAST_PLACES && !cconv_choose_windows(shape) &&
          cc_ceil_div(shape->ic, CC_DIGIT_CHANNELS) * CC_DIGIT_CHANNELS <=
              MOST_DIGIT_TERMS / (shape->taps * p->phases) &&
          cconv_choose_int8x3(CCONV_ALGORITHM_AUTO, p->conv->dtype, shape);
