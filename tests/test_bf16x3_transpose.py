@@ -177,9 +177,7 @@ def test_threads_and_batches_do_not_change_a_bit(layer: Layer) -> None:
         assert_same_bits(layer.run(many, w, threads=threads), np.concatenate([y] * 3))
 
 
-@needs_matrix_unit
-@pytest.mark.parametrize("layer", LAYERS)
-def test_layouts_do_not_change_a_bit(layer: Layer) -> None:
+def check_layouts(layer: Layer) -> None:
     rng = np.random.default_rng(3)
     x, w = layer.data()
     bias, after = what_follows(layer, layer.run(x, w))
@@ -198,15 +196,19 @@ def test_layouts_do_not_change_a_bit(layer: Layer) -> None:
 
 @needs_matrix_unit
 @pytest.mark.parametrize("layer", LAYERS)
-def test_plans_give_the_same_bits(layer: Layer) -> None:
+def test_layouts_do_not_change_a_bit(layer: Layer) -> None:
+    check_layouts(layer)
+
+
+def check_plans(layer: Layer, algorithm: str, word: str) -> None:
     x, w = layer.data()
     bias, after = what_follows(layer, layer.run(x, w))
     y, added = layer.run(x, w, bias, activation="relu"), layer.run(x, w, bias, **after)
     last = (layer.batch, *layer.spatial, layer.groups * layer.channels)
     for threads in (1, 3):
         plan = layer.plan(w, bias, activation="relu", threads=threads)
-        assert plan.algorithm == "bf16x3"
-        assert "bfloat16" in plan.explain()
+        assert plan.algorithm == algorithm
+        assert word in plan.explain()
         assert_same_bits(plan(x), y)
         assert_same_bits(plan(cases.channels_last(x), residual=after["residual"]), added)
         assert_same_bits(plan(x[:1]), y[:1])
@@ -219,14 +221,24 @@ def test_plans_give_the_same_bits(layer: Layer) -> None:
 
 
 @needs_matrix_unit
+@pytest.mark.parametrize("layer", LAYERS)
+def test_plans_give_the_same_bits(layer: Layer) -> None:
+    check_plans(layer, "bf16x3", "bfloat16")
+
+
+def check_storage(layer: Layer) -> None:
+    x, w = layer.data()
+    x16, w16 = x.astype("f2"), w.astype("f2")
+    y = layer.run(x16, w16)
+    assert_same_bits(y, layer.run(x16.astype("f4"), w16.astype("f4")).astype("f2"))
+    assert_same_bits(layer.run(cases.channels_last(x16), w16, threads=3), y)
+    assert_same_bits(layer.plan(w16)(x16), y)
+
+
+@needs_matrix_unit
 def test_dtypes_of_storage() -> None:
     for layer in (LAYERS[0], LAYERS[5], LAYERS[6]):
-        x, w = layer.data()
-        x16, w16 = x.astype("f2"), w.astype("f2")
-        y = layer.run(x16, w16)
-        assert_same_bits(y, layer.run(x16.astype("f4"), w16.astype("f4")).astype("f2"))
-        assert_same_bits(layer.run(cases.channels_last(x16), w16, threads=3), y)
-        assert_same_bits(layer.plan(w16)(x16), y)
+        check_storage(layer)
 
 
 # ---------------------------------------------------------------------- what is not finite, or tiny

@@ -131,52 +131,19 @@ def test_threads_and_batches_do_not_change_a_bit(layer: Layer) -> None:
 @needs_matrix_unit
 @pytest.mark.parametrize("layer", LAYERS)
 def test_layouts_do_not_change_a_bit(layer: Layer) -> None:
-    rng = np.random.default_rng(3)
-    x, w = layer.data()
-    bias, after = bf16x3.what_follows(layer, layer.run(x, w))
-    y = layer.run(x, w, bias, **after)
-    plan = layer.plan(w, bias, activation="relu")
-    for layout in set(cases.LAYOUTS) - {"broadcast"}:
-        given = cases.arrange(x, layout, rng)
-        assert_same_bits(layer.run(given, cases.arrange(w, layout, rng), bias, **after), y)
-        add = cases.arrange(after["residual"], layout, rng)
-        for out_layout in cases.OUT_LAYOUTS:
-            canvas = cases.Canvas(y.shape, "float32", out_layout, rng)
-            result = plan(given, residual=add, out=canvas.array)
-            canvas.check(result)
-            assert_same_bits(result.copy(), y)
+    bf16x3.check_layouts(layer)
 
 
 @needs_matrix_unit
 @pytest.mark.parametrize("layer", LAYERS)
 def test_plans_give_the_same_bits(layer: Layer) -> None:
-    x, w = layer.data()
-    bias, after = bf16x3.what_follows(layer, layer.run(x, w))
-    y, added = layer.run(x, w, bias, activation="relu"), layer.run(x, w, bias, **after)
-    last = (layer.batch, *layer.spatial, layer.groups * layer.channels)
-    for threads in (1, 3):
-        plan = layer.plan(w, bias, activation="relu", threads=threads)
-        assert plan.algorithm == "int8x3"
-        assert "8 bits" in plan.explain()
-        assert_same_bits(plan(x), y)
-        assert_same_bits(plan(cases.channels_last(x), residual=after["residual"]), added)
-        assert_same_bits(plan(x[:1]), y[:1])
-        assert_same_bits(plan(x[:0]), y[:0])
-        assert_same_bits(plan(np.concatenate([x] * 3)), np.concatenate([y] * 3))
-        given = {"threads": threads, "layout": "NHWC", "input_shape": last}
-        plan = layer.plan(w, bias, activation="relu", **given)
-        assert_same_bits(np.moveaxis(plan(np.moveaxis(x, 1, -1)), -1, 1), y)
+    bf16x3.check_plans(layer, "int8x3", "8 bits")
 
 
 @needs_matrix_unit
 def test_dtypes_of_storage() -> None:
     for layer in (LAYERS[0], LAYERS[5], LAYERS[6]):
-        x, w = layer.data()
-        x16, w16 = x.astype("f2"), w.astype("f2")
-        y = layer.run(x16, w16)
-        assert_same_bits(y, layer.run(x16.astype("f4"), w16.astype("f4")).astype("f2"))
-        assert_same_bits(layer.run(cases.channels_last(x16), w16, threads=3), y)
-        assert_same_bits(layer.plan(w16)(x16), y)
+        bf16x3.check_storage(layer)
 
 
 @needs_matrix_unit
