@@ -21,6 +21,7 @@
 #define VL (CC_VECTOR_BYTES / (int)sizeof(T))
 #define v_load CC_K(load)
 #define v_store CC_K(store_vector)
+#define v_hold CC_K(hold)
 #define v_load_part CC_K(load_part)
 #define v_store_part CC_K(store_part)
 #define v_load_between CC_K(load_between)
@@ -44,6 +45,15 @@ typedef TA VA __attribute__((vector_size(CC_VECTOR_BYTES)));
 
 CC_ALWAYS_INLINE V v_load(const void *p) { return *(const VU *)p; }
 CC_ALWAYS_INLINE void v_store(void *p, V v) { *(VU *)p = v; }
+
+/* What is loaded once for several multiply-adds, in a register: short of them GCC makes each load it again, and a load
+ * across two lines costs as much as two. */
+CC_ALWAYS_INLINE V v_hold(V v) {
+#if CC_VECTOR_BYTES > 16
+  __asm__("" : "+v"(v));
+#endif
+  return v;
+}
 
 /* x - 0 is x for every x, -0 and NaN too, so compilers drop the subtraction. */
 CC_ALWAYS_INLINE V v_splat(T a) { return a - (V){0}; }

@@ -18,7 +18,7 @@ CC_ALWAYS_INLINE void CC_K(depthwise_column)(const cc_depthwise_rows_job *job, c
   V b[CC_K(DEPTHWISE_ACROSS)];
   CC_UNROLL
   for (int v = 0; v < nv; v++)
-    b[v] = v_load(x + v * VL);
+    b[v] = to - from > 1 ? v_hold(v_load(x + v * VL)) : v_load(x + v * VL);
   CC_UNROLL
   for (int i = from * nv; i < to * nv; i++) { /* one loop: clang 14 does not unroll one that holds another */
     const int64_t t = k - i / nv * back;
@@ -143,7 +143,7 @@ CC_ALWAYS_INLINE void CC_K(square_row)(const T *x, const T *w, V *sum, const int
     V b[2];
     CC_UNROLL
     for (int v = 0; v < nv; v++)
-      b[v] = v_load(x + kw + v * VL);
+      b[v] = v_hold(v_load(x + kw + v * VL));
     CC_UNROLL
     for (int j = from * nv; j < to * nv; j++)
       sum[j] = v_fma(v_splat(w[kw + (i - j / nv) * side]), b[j % nv], sum[j]);

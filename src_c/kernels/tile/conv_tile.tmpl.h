@@ -27,7 +27,7 @@ CC_ALWAYS_INLINE void CC_TERM(V acc[MR][NV], const TU *x, int64_t step, const T 
       a[i] = v_splat(row[i / 4][at[i % 4]]);
     CC_UNROLL
     for (int j = 0; j < NV; j++) {
-      const V b = v_load(y + j * VL);
+      const V b = MR > 1 ? v_hold(v_load(y + j * VL)) : v_load(y + j * VL);
       CC_UNROLL
       for (int i = 0; i < MR; i++)
         acc[i][j] = v_fma(a[i], b, acc[i][j]);
