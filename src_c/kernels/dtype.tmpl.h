@@ -156,6 +156,7 @@ const cc_kernels CC_K(kernels) = {
 #if CC_VECTOR_BYTES > 16
     .depthwise_pack = CC_K(depthwise_pack),
     .depthwise_rows = CC_K(depthwise_rows),
+    .depthwise_square = CC_K(SQUARE_ROWS),
     .halving_mean = CC_K(halving_mean),
 #endif
     .pieces_input = CC_K(pieces_input),

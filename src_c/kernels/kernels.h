@@ -561,6 +561,7 @@ typedef struct cc_kernels {
   void (*depthwise_lanes)(const cc_depthwise_rows_job *job);
   void (*depthwise_pack)(const cc_halo_pack_job *job);
   void (*depthwise_rows)(const cc_depthwise_rows_job *job);
+  int64_t depthwise_square; /* rows that depthwise_rows sums at once under 5 x 5 and 7 x 7 kernels of step 1 */
   void (*depthwise_planes)(const cc_depthwise_planes_job *job); /* of avx512 alone */
   /* For floating dtypes. */
   void (*pieces_input)(const cc_pieces_input_job *job);

@@ -13,11 +13,11 @@
 
 enum {
   PACKED_BYTES = 24 << 10, /* of a piece: half of a level 1 cache, for outputs and weights live there too */
-  LEAST_ROWS = 8,          /* of a block, where there are as many: fewer are mostly border */
-  LEAST_COLUMNS = 256,
-  TILE_ROWS = 4,  /* a kernel computes so many, though fewer are written */
-  MOST_TAPS = 64, /* of an axis: with these three no size overflows */
-  MOST_STEP = 2,  /* from row to row: with longer ones there is little to share */
+  LEAST_COLUMNS = 256,     /* of a block, where there are as many: of narrower ones much is border */
+  PACK_COST = 4,           /* multiply-adds that take the time of packing one element */
+  TILE_ROWS = 4,           /* a kernel computes so many, though fewer are written */
+  MOST_TAPS = 64,          /* of an axis: with these three no size overflows */
+  MOST_STEP = 2,           /* from row to row: with longer ones there is little to share */
   MOST_OUTPUTS = 1 << 20,
   UNITS_A_THREAD = 16
 };
@@ -26,6 +26,7 @@ enum {
 typedef struct depthwise_rows {
   const cc_conv *conv;
   int64_t lane;                                        /* elements of a pixel: 1, or VL channels */
+  int64_t tile;                                        /* rows that the kernel sums at once: blocks have whole ones */
   int64_t rows, columns, row_blocks, column_blocks;    /* of outputs of a block */
   int64_t slices;                                      /* of outputs of an image */
   int64_t length, pitch, slice, phases, phase, packed; /* of packed rows: see pack(); the last of a channel */
@@ -79,6 +80,44 @@ static int64_t lay_out(const cc_conv *conv, int64_t rows, int64_t columns, depth
   return d->packed;
 }
 
+/* Rows of outputs that the kernel sums at once. */
+static int64_t tile_of(const cc_conv *conv) {
+  const cc_axis *a = conv->shape.axis;
+  const bool square = a[0].kernel == 1 && a[1].kernel == a[2].kernel && a[1].stride == 1 && a[2].stride == 1 &&
+                      a[2].dilation == 1 && (a[1].kernel == 5 || a[1].kernel == 7);
+  return square && conv->kernels->depthwise_square ? conv->kernels->depthwise_square
+         : a[1].kernel >= 3 * a[1].stride          ? TILE_ROWS
+                                                   : TILE_ROWS / 2;
+}
+
+/* The block whose outputs cost least: rows under two blocks are packed twice, and a tile that is cut is computed
+ * whole. */
+static void choose_block(const cc_conv *conv, depthwise_rows *d) {
+  const cc_axis *a = conv->shape.axis;
+  const int64_t vector = d->lane > 1 ? 1 : conv->kernels->vector_length, out = a[1].out;
+  const int64_t least = cc_max(1, LEAST_COLUMNS / d->lane), taps = a[0].kernel * a[1].kernel * a[2].kernel;
+  double lowest = HUGE_VAL;
+  int64_t best[2] = {out, a[2].out};
+  for (int64_t columns = a[2].out;; columns = cc_max(least, cc_ceil_div(columns, 2))) {
+    int64_t rows = cc_ceil_div(out, d->tile) * d->tile;
+    while (rows > d->tile && lay_out(conv, cc_min(rows, out), columns, d) > PACKED_BYTES)
+      rows -= d->tile;
+    lay_out(conv, rows, columns, d);
+    const double packed = (double)d->phases * (double)a[0].kernel * (double)d->slice / (double)d->lane;
+    const double summed = (double)rows * (double)(cc_ceil_div(columns, vector) * vector) * (double)taps;
+    const double cost = (PACK_COST * packed + summed) / ((double)cc_min(rows, out) * (double)columns);
+    if (cost < lowest && (d->packed <= PACKED_BYTES || columns <= least)) {
+      lowest = cost;
+      best[0] = cc_min(rows, out);
+      best[1] = columns;
+    }
+    if (columns <= least)
+      break;
+  }
+  d->rows = best[0];
+  d->columns = best[1];
+}
+
 bool cconv_depthwise_rows_prepare(const cc_conv *conv, int64_t threads, cc_conv_work *work) {
   depthwise_rows *d = (depthwise_rows *)(void *)work->state;
   const cc_conv_shape *shape = &conv->shape;
@@ -91,27 +130,22 @@ bool cconv_depthwise_rows_prepare(const cc_conv *conv, int64_t threads, cc_conv_
   /* Three rows are computed as four, and few columns fill no vector: positions across rows do. */
   if (!lanes && (!conv->kernels->depthwise_rows || axis[1].out == 3 || axis[2].out * 3 <= vector))
     return false;
-  *d = (depthwise_rows){.lane = lanes ? vector : 1, .slices = axis[0].out};
+  *d = (depthwise_rows){.lane = lanes ? vector : 1, .slices = axis[0].out, .tile = tile_of(conv)};
   d->direct = cconv_depthwise_is_simple(conv) &&
               (conv->output.stride[lanes ? CC_CHANNEL : CC_WIDTH] == es || (!lanes && axis[2].out == 1));
 
-  /* The largest block that fits, but enough of them to occupy the threads. */
-  const int64_t least = cc_max(1, LEAST_COLUMNS / d->lane);
-  int64_t rows = axis[1].out, columns = axis[2].out;
-  while (lay_out(conv, rows, columns, d) > PACKED_BYTES && (rows > LEAST_ROWS || columns > least))
-    if (rows > LEAST_ROWS)
-      rows = cc_max(LEAST_ROWS, rows * 3 / 4);
-    else
-      columns = cc_max(least, columns / 2);
-  d->row_blocks = cc_ceil_div(axis[1].out, rows);
-  d->column_blocks = cc_ceil_div(axis[2].out, columns);
+  choose_block(conv, d);
+  const int64_t tiles = cc_ceil_div(axis[1].out, d->tile);
+  d->row_blocks = cc_ceil_div(axis[1].out, d->rows);
+  d->column_blocks = cc_ceil_div(axis[2].out, d->columns);
   const double operations = CC_DEPTHWISE_COST * cconv_conv_operations(conv);
   threads = cconv_operation_parts(threads, threads, operations);
   const int64_t channels = lanes ? cc_ceil_div(shape->groups, vector) : shape->groups;
   const int64_t wanted = 4 * threads, have = cc_max(1, slices * channels * d->column_blocks);
   if (threads > 1 && have * d->row_blocks < wanted)
-    d->row_blocks = cc_max(d->row_blocks, cc_min(cc_ceil_div(axis[1].out, LEAST_ROWS), cc_ceil_div(wanted, have)));
-  lay_out(conv, cc_ceil_div(axis[1].out, d->row_blocks), cc_ceil_div(axis[2].out, d->column_blocks), d);
+    d->row_blocks = cc_max(d->row_blocks, cc_min(tiles, cc_ceil_div(wanted, have)));
+  lay_out(conv, cc_min(axis[1].out, cc_ceil_div(tiles, d->row_blocks) * d->tile),
+          cc_ceil_div(axis[2].out, d->column_blocks), d);
 
   const int64_t most = lanes ? vector : cc_max(1, PACKED_BYTES / d->packed);
   d->channel_blocks = cc_ceil_div(shape->groups, most);
@@ -153,8 +187,9 @@ static piece piece_of(const depthwise_rows *d, int64_t index) {
   index /= d->column_blocks;
   const int64_t i = index % d->row_blocks;
   index /= d->row_blocks;
-  p.oh = cc_part(axis[1].out, i, d->row_blocks);
-  p.rows = cc_part(axis[1].out, i + 1, d->row_blocks) - p.oh;
+  const int64_t tiles = cc_ceil_div(axis[1].out, d->tile);
+  p.oh = cc_part(tiles, i, d->row_blocks) * d->tile;
+  p.rows = cc_min(axis[1].out, cc_part(tiles, i + 1, d->row_blocks) * d->tile) - p.oh;
   p.ow = cc_part(axis[2].out, j, d->column_blocks);
   p.columns = cc_part(axis[2].out, j + 1, d->column_blocks) - p.ow;
   p.od = index % axis[0].out;
