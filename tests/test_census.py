@@ -40,12 +40,13 @@ class Tile(NamedTuple):
 class Isa(NamedTuple):
     register: str  # the full vector register of this instruction set
     fused: bool
+    registers: int
 
 
 ISAS = {
-    "avx512": Isa("zmm", True),
-    "avx2": Isa("ymm", True),
-    "generic": Isa("xmm", False),
+    "avx512": Isa("zmm", True, 32),
+    "avx2": Isa("ymm", True, 16),
+    "generic": Isa("xmm", False, 16),
 }
 SUFFIX = {"f32": "ps", "f64": "pd"}
 
@@ -118,6 +119,16 @@ def arithmetic(body: list[Instruction], tile: Tile) -> list[int]:
     ]
 
 
+def inputs(body: list[Instruction], tile: Tile) -> int:
+    """How many full vectors the body reads from memory; one element for all lanes is none."""
+    return sum(
+        any("(" in source and "{1to" not in source for source in instruction.operands[:-1])
+        and instruction.operands[-1].startswith(f"%{ISAS[tile.isa].register}")
+        and not instruction.mnemonic.startswith("vbroadcast")
+        for instruction in body
+    )
+
+
 def stack_pointers(function: list[Instruction], until: int) -> set[str]:
     """Registers that hold an address in the stack frame when `until` is reached, read in order."""
     held = {"%rsp"}
@@ -149,6 +160,10 @@ def census(function: list[Instruction], tile: Tile) -> list[str]:
     problems = []
     if any(count <= 0 or count % whole for count in counts):
         problems.append(f"{counts} multiply-adds, not a multiple of {tile.rows}x{tile.vectors}")
+    read = inputs(hot, tile)
+    held = whole + tile.rows + 2 <= ISAS[tile.isa].registers
+    if ISAS[tile.isa].fused and held and read * tile.rows > counts[0]:
+        problems.append(f"{read} vectors of inputs read for {counts[0]} multiply-adds: some again")
     held = stack_pointers(function, hot[0].address)
     for instruction in hot:
         memory = [operand for operand in instruction.operands if "(" in operand]
@@ -281,6 +296,7 @@ def test_a_single_row_may_store() -> None:
         ("vfmadd231ps %zmm3,%zmm2,%zmm0", "vfmadd231ss %xmm3,%xmm2,%xmm0", "multiple"),
         ("vfmadd231ps %zmm3,%zmm2,%zmm0", "vmulps %zmm3,%zmm2,%zmm0", "multiple"),
         ("add    $0x1,%rax", "vfmadd231ps %zmm3,%zmm2,%zmm0", "multiple"),
+        ("%zmm3,%zmm2,%zmm0", "(%rsi,%rax,4),%zmm3,%zmm0", "some again"),
         ("jne    1008", "jne    1024", "no loop"),
         ("(%rsi,%rax,4)", "0x40(%rsp)", "through the stack"),
         ("0x40(%rdx){1to16}", "0x40(%rsp){1to16}", "through the stack"),

@@ -120,13 +120,45 @@ def draw_narrow(random: Random, dtype: str) -> ConvCase:
     )
 
 
-@pytest.mark.parametrize("draw_one", [draw_map, draw_narrow])
+def draw_square(random: Random, dtype: str) -> ConvCase:
+    """Square kernels of plain arrays, whose inputs may be read where they lie."""
+    side, stride, channels = (
+        random.choice([3, 3, 5, 7]),
+        random.choice([1, 1, 2]),
+        random.randint(1, 4),
+    )
+    before = random.choice([side // 2, side // 2, random.randint(0, side // 2 + 1)])
+
+    def axis(longest: int) -> Any:
+        out, after = random.randint(1, longest), random.randint(-1, side // 2 + 1)
+        size = (out - 1) * stride + side - before - after + random.randint(0, stride - 1)
+        return max(1, size), (before, after + max(0, 1 - size))
+
+    spatial, pads = zip(axis(25), axis(random.choice([20, 40, 80, 130])), strict=True)
+    return replace(
+        draw(random, 2, dtype),
+        batch=random.randint(1, 2),
+        in_channels=channels,
+        out_channels=channels,
+        groups=channels,
+        spatial=spatial,
+        kernel=(side, side),
+        stride=(stride, stride),
+        dilation=(1, 1),
+        pads=pads,
+        padding_mode=random.choice(["zeros", "zeros", "zeros", "constant"]),
+        layout=random.choice(["contiguous", "contiguous", "contiguous", "unaligned"]),
+        out_layout="contiguous",
+    )
+
+
+@pytest.mark.parametrize("draw_one", [draw_map, draw_narrow, draw_square])
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_sums_are_those_of_groups_with_more_filters(
     dtype: str, draw_one: Callable[[Random, str], ConvCase]
 ) -> None:
     """Every filter three times in its group takes another way through the core: the same bits."""
-    name = {draw_map: "maps", draw_narrow: "narrow"}[draw_one]
+    name = {draw_map: "maps", draw_narrow: "narrow", draw_square: "squares"}[draw_one]
     for case in cases.sweep(f"depthwise/{name}/{dtype}", 300, lambda r: draw_one(r, dtype)):
         with cases.naming(case):
             rng = np.random.default_rng(case.seed)
@@ -146,7 +178,7 @@ def test_sums_are_those_of_groups_with_more_filters(
             assert_same_bits(y, expected[:, ::3].copy())
 
 
-@pytest.mark.parametrize("size", [3, 7, 8, 14])
+@pytest.mark.parametrize("size", [3, 7, 8, 14, 19])
 def test_what_is_not_finite_stays_in_its_channel(size: int) -> None:
     """Channels may share vectors, a row's neighbours, and the lanes that nobody looks at."""
     rng = np.random.default_rng(size)

@@ -47,6 +47,8 @@
 #include "kernels/depthwise/rows.tmpl.h"
 
 #include "kernels/depthwise/planes.tmpl.h"
+
+#include "kernels/depthwise/in_place.tmpl.h"
 #endif
 
 #include "kernels/pool/pool.tmpl.h"
@@ -173,6 +175,7 @@ const cc_kernels CC_K(kernels) = {
     .factor = CC_K(factor),
 #if CC_VECTOR_BYTES == 64
     .depthwise_planes = CC_K(depthwise_planes),
+    .depthwise_in_place = CC_K(depthwise_in_place),
 #endif
 #endif
     .extreme_max = CC_K(extreme_max),

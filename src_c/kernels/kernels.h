@@ -21,6 +21,7 @@
 #include <stddef.h>
 
 #include "cconv.h"
+#include "kernels/depthwise_jobs.h"
 #include "kernels/fft_jobs.h"
 #include "kernels/filter_jobs.h"
 #include "kernels/matrix_jobs.h"
@@ -82,19 +83,6 @@ enum { CC_TILE_WIDTHS = 4 };
 typedef struct cc_conv_tiles {
   cc_conv_tile width[CC_TILE_WIDTHS];
 } cc_conv_tiles;
-
-/* slab[p] (+)= sum over k of w[k] x[off[k] + p]      p < n: one channel of a block, see cc_conv_tile_job
- *
- * n counts up to whole vectors: slab and x have a vector's slack behind them. */
-typedef struct cc_depthwise_job {
-  int64_t k;
-  const void *w;
-  const void *x;
-  const int32_t *off;
-  int64_t n;
-  void *slab;
-  bool fresh;
-} cc_depthwise_job;
 
 /* Packs a halo (shape/halo.h). For channel c, phases (i, j, l) and packed element (d, h, w):
  *
@@ -447,77 +435,6 @@ typedef struct cc_halving_job {
   void *y;
 } cc_halving_job;
 
-/* y[i][v] = sum over kd, kh, kw of w[kd][kh][kw] x[kd slice + (step i + kh) pitch + off[kw] + v VL]  i < rows, v < vectors
- *
- * The sums of one channel, or of a channel in each lane, over packed rows of inputs.
- *
- *   taps  step <= taps[1]
- *   x     packed rows, pitch elements apart, a vector's slack behind the last; for fewer than 4 rows of outputs as
- *         many as for 4
- *   w     weights, in order; with lanes VL of each
- *   y     rows y_stride bytes apart, their vectors behind each other, with lanes y_step bytes apart. Of the last
- *         vector, with lanes of all, the first `part` lanes are written, where part is not 0
- *
- * Where the sums are `whole`, bias is added, with lanes each its own, or 0; where `bounded` they are then bounded by
- * low and high. Each element is one chain of v_fma in the order of the terms.
- *
- * All that for `planes`, whose buffers are next_x, next_w and next_bias elements and next_y bytes apart. */
-typedef struct cc_depthwise_rows_job {
-  int64_t planes, next_x, next_w, next_bias, next_y;
-  const void *x;
-  int64_t slice, pitch;
-  const int32_t *off;
-  int64_t taps[3], step;
-  const void *w;
-  int64_t rows, vectors, part;
-  void *y;
-  int64_t y_stride, y_step;
-  bool whole, bounded;
-  const void *bias; /* NULL for none */
-  double low, high;
-} cc_depthwise_rows_job;
-
-/* y[i][r][j] = sum over kh, kw of w[i][kh][kw] x[i][r step[0] + kh dilation[0] + first[0]]
- *              [j step[1] + kw dilation[1] + first[1]]
- *
- *     i < planes, r < rows, j < columns <= VL
- *
- * x is fill where an index is outside [0, end). Its elements are dense in a row; rows are x_stride and y_stride bytes
- * apart, planes next_x and next_y. Of a row fewer than 2 VL inputs are looked at. With `pairs`, for which 2 columns
- * are at most VL and the inputs fewer than VL, two planes are computed at once.
- *
- *   w       dense, of planes next_w elements apart
- *   packed  scratch [taps[1]][pitch], of step[0] length vectors each, and CC_PLANE_SLACK vectors behind the last
- *   off     for each term where in `packed` row 0 of the outputs looks
- *   index   scratch of a vector for each column of taps; walk of one for each packed row
- *
- * `whole` and `bounded` as for cc_depthwise_rows_job, bias an element a plane. Each sum is one chain of v_fma in the
- * order of the terms. */
-enum { CC_PLANE_SLACK = 13 };
-
-typedef struct cc_plane_row {
-  int64_t from, to; /* bytes in a plane, elements in `packed` */
-} cc_plane_row;
-
-typedef struct cc_depthwise_planes_job {
-  int64_t planes, next_x, next_w, next_y;
-  const char *x;
-  int64_t x_stride, first[2], end[2], step[2], dilation[2], taps[2];
-  double fill;
-  bool pairs;
-  const void *w;
-  void *packed, *index;
-  cc_plane_row *walk;
-  int64_t length, pitch; /* packed rows of a phase; elements from one column of taps to the next */
-  const int32_t *off;
-  int64_t rows, columns;
-  void *y;
-  int64_t y_stride;
-  bool whole, bounded;
-  const void *bias; /* NULL for none */
-  double low, high;
-} cc_depthwise_planes_job;
-
 /* All that one instruction set offers one dtype; to integers no sums and averages of pools, no depthwise rows, no
  * panels, no peak and nothing of Winograd's. */
 typedef struct cc_kernels {
@@ -562,7 +479,9 @@ typedef struct cc_kernels {
   void (*depthwise_pack)(const cc_halo_pack_job *job);
   void (*depthwise_rows)(const cc_depthwise_rows_job *job);
   int64_t depthwise_square; /* rows that depthwise_rows sums at once under 5 x 5 and 7 x 7 kernels of step 1 */
-  void (*depthwise_planes)(const cc_depthwise_planes_job *job); /* of avx512 alone */
+  /* Of avx512 alone. */
+  void (*depthwise_planes)(const cc_depthwise_planes_job *job);
+  void (*depthwise_in_place)(const cc_depthwise_in_place_job *job);
   /* For floating dtypes. */
   void (*pieces_input)(const cc_pieces_input_job *job);
   void (*pieces_output)(const cc_pieces_output_job *job);

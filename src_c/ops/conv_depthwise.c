@@ -31,7 +31,7 @@ static bool fits(const cc_conv *conv) { return conv->shape.ic == 1 && conv->shap
 
 static void prepare(const cc_conv *conv, int64_t threads, cc_conv_work *work) {
   if (cconv_depthwise_planes_prepare(conv, threads, work) || cconv_depthwise_signal_prepare(conv, threads, work) ||
-      cconv_depthwise_rows_prepare(conv, threads, work))
+      cconv_depthwise_in_place_prepare(conv, threads, work) || cconv_depthwise_rows_prepare(conv, threads, work))
     return;
   depthwise *d = (depthwise *)(void *)work->state;
   const cc_conv_shape *shape = &conv->shape;

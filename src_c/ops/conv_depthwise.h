@@ -16,6 +16,10 @@ bool cconv_depthwise_is_simple(const cc_conv *conv);
 extern const cc_conv_driver cconv_depthwise_planes;
 bool cconv_depthwise_planes_prepare(const cc_conv *conv, int64_t threads, cc_conv_work *work);
 
+/* Of planes that are read where they lie: as cconv_depthwise_rows_prepare, which serves what is no plain output. */
+extern const cc_conv_driver cconv_depthwise_in_place;
+bool cconv_depthwise_in_place_prepare(const cc_conv *conv, int64_t threads, cc_conv_work *work);
+
 /* Of long signals with many taps: as cconv_depthwise_rows_prepare. */
 extern const cc_conv_driver cconv_depthwise_signal;
 bool cconv_depthwise_signal_prepare(const cc_conv *conv, int64_t threads, cc_conv_work *work);

@@ -142,17 +142,8 @@ CC_ALWAYS_INLINE void CC_K(planes_tile)(const cc_depthwise_planes_job *job, cons
     for (int r = 0; r < nr; r++)
       sum[r] = v_fma(a, v_load(xk + r * VL), sum[r]);
   }
-  if (job->whole) {
-    CC_UNROLL
-    for (int r = 0; r < nr; r++)
-      sum[r] = v_add(sum[r], to->bias);
-  }
-  if (job->bounded) {
-    const V low = v_splat((T)job->low), high = v_splat((T)job->high);
-    CC_UNROLL
-    for (int r = 0; r < nr; r++)
-      sum[r] = CC_K(at_most)(CC_K(at_least)(sum[r], low), high);
-  }
+  if (job->whole)
+    CC_K(depthwise_settle)(sum, nr, to->bias, job->bounded, job->low, job->high);
   char *const y = to->y + row * y_stride, *const other_y = two ? to->other_y + row * y_stride : NULL;
   CC_UNROLL
   for (int r = nr - 1; r >= 0; r--) { /* rows that are none go where the last one goes, before it */

@@ -15,6 +15,9 @@
 
 #define CC_TERM CC_K(CC_PASTE(CC_PASTE(CC_PASTE(conv_term_, MR), x), NV))
 
+/* Is an input for several rows, and a register left for it? */
+#define CC_HOLDS (MR > 1 && MR * NV + MR + 2 <= (CC_VECTOR_BYTES == 64 ? 32 : 16))
+
 /* One term of all sums: acc[m][p] += x[m step] y[p]. Rows go by in fours, which an address reaches without sums: they
  * would take slots of multiply-adds. */
 CC_ALWAYS_INLINE void CC_TERM(V acc[MR][NV], const TU *x, int64_t step, const T *y) {
@@ -27,7 +30,7 @@ CC_ALWAYS_INLINE void CC_TERM(V acc[MR][NV], const TU *x, int64_t step, const T 
       a[i] = v_splat(row[i / 4][at[i % 4]]);
     CC_UNROLL
     for (int j = 0; j < NV; j++) {
-      const V b = MR > 1 ? v_hold(v_load(y + j * VL)) : v_load(y + j * VL);
+      const V b = CC_HOLDS ? v_hold(v_load(y + j * VL)) : v_load(y + j * VL);
       CC_UNROLL
       for (int i = 0; i < MR; i++)
         acc[i][j] = v_fma(a[i], b, acc[i][j]);
@@ -36,7 +39,7 @@ CC_ALWAYS_INLINE void CC_TERM(V acc[MR][NV], const TU *x, int64_t step, const T 
     V b[NV];
     CC_UNROLL
     for (int j = 0; j < NV; j++)
-      b[j] = v_load(y + j * VL);
+      b[j] = CC_HOLDS ? v_hold(v_load(y + j * VL)) : v_load(y + j * VL);
     CC_UNROLL
     for (int i = 0; i < MR; i++) {
       const V a = v_splat(row[i / 4][at[i % 4]]);
@@ -91,5 +94,6 @@ static CC_NOINLINE void CC_TILE(const cc_conv_tile_job *job) {
 #endif
 
 #undef CC_TERM
+#undef CC_HOLDS
 #undef MR
 #undef NV
