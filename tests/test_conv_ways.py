@@ -53,6 +53,22 @@ SHAPES: list[tuple[tuple[int, ...], int, tuple[int, ...], dict[str, Any]]] = [
     # one place: panels by the piece
     ((500, 1, 1), 20, (1, 1), {}),
     ((300, 1, 1), 300, (1, 1), {}),
+    # few channels, whose inputs are read where they lie: every size of strips, a vector alone
+    *(((3, 19, width), 12, (3, 3), {"padding": 1}) for width in (18, 33, 47, 66, 80, 97)),
+    *(
+        ((2, 19, width), 20, (3, 3), {"padding": ((0, 1), (1, 0)), "stride": 2})
+        for width in (35, 66, 98, 131)
+    ),
+    ((4, 21, 50), 24, (5, 5), {"padding": ((2, 1), (2, 1)), "groups": 2}),
+    ((4, 22, 64), 8, (5, 5), {"padding": 2, "stride": 2}),
+    ((2, 25, 70), 12, (7, 7), {"padding": 3}),
+    ((2, 25, 70), 12, (7, 7), {"padding": 3, "stride": 2}),
+    ((3, 20, 40), 4, (1, 3), {"padding": (2, 1)}),
+    ((3, 20, 40), 16, (7, 5), {"padding": ((9, -3), (0, 0))}),
+    ((8, 14, 14), 32, (3, 3), {"padding": 1, "groups": 2}),
+    ((8, 9, 16), 12, (3, 3), {"padding": ((1, 0), (1, 1))}),
+    ((8, 27, 15), 24, (3, 3), {"padding": 1, "stride": 2, "groups": 2}),
+    ((2, 9, 3), 4, (3, 3), {"padding": 1}),
     # groups that share a copy
     ((64, 14, 14), 64, (3, 3), {"padding": 1, "groups": 4}),
     ((64, 14, 14), 128, (1, 1), {"groups": 2}),

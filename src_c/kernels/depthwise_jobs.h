@@ -5,8 +5,7 @@
 #ifndef CC_DEPTHWISE_JOBS_H
 #define CC_DEPTHWISE_JOBS_H
 
-#include <stdbool.h>
-#include <stdint.h>
+#include "kernels/place_jobs.h"
 
 /* slab[p] (+)= sum over k of w[k] x[off[k] + p]      p < n: one channel of a block, see cc_conv_tile_job
  *
@@ -58,13 +57,10 @@ typedef struct cc_depthwise_rows_job {
  * x is 0 where an index is not in [0, end). Elements are dense in a row; rows are x_stride and y_stride bytes apart,
  * planes next_x and next_y, and y is apart from x.
  *
- *   side     3, 5 or 7: taps of both axes; of those of the last output at most side / 2 look behind an axis
- *   before   at most side / 2
- *   step     1, or 2 but with 7 taps
+ *   place    the geometry of a row, columns > VL; kernels are square and rows have the same side, step and before
+ *   end      of rows of inputs
  *   rows     at least CC_PLACE_ROWS(step)
- *   columns  more than VL, and VL + before; no tap of those in whole vectors before the last column looks behind a row,
- *            nor does of a step of 2 the element behind them
- *   zeros    end[1] of them
+ *   zeros    as many as a row of inputs has
  *   w        dense, of planes next_w elements apart; bias one element a plane, or NULL
  *
  * The sums are bounded where `bounded`. Each is one chain of v_fma in the order of the terms. */
@@ -73,9 +69,9 @@ typedef struct cc_depthwise_rows_job {
 typedef struct cc_depthwise_in_place_job {
   int64_t planes, next_x, next_w, next_y;
   const char *x;
-  int64_t x_stride;
-  int64_t end[2], before, side, step;
-  int64_t first, rows, columns;
+  int64_t x_stride, end;
+  cc_place place;
+  int64_t first, rows;
   const char *zeros;
   const void *w;
   const void *bias;

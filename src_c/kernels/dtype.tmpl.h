@@ -48,7 +48,11 @@
 
 #include "kernels/depthwise/planes.tmpl.h"
 
+#include "kernels/rows/place.tmpl.h"
+
 #include "kernels/depthwise/in_place.tmpl.h"
+
+#include "kernels/tile/conv_in_place.tmpl.h"
 #endif
 
 #include "kernels/pool/pool.tmpl.h"
@@ -176,6 +180,7 @@ const cc_kernels CC_K(kernels) = {
 #if CC_VECTOR_BYTES == 64
     .depthwise_planes = CC_K(depthwise_planes),
     .depthwise_in_place = CC_K(depthwise_in_place),
+    .conv_in_place = CC_K(conv_in_place),
 #endif
 #endif
     .extreme_max = CC_K(extreme_max),

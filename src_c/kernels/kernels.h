@@ -25,6 +25,7 @@
 #include "kernels/fft_jobs.h"
 #include "kernels/filter_jobs.h"
 #include "kernels/matrix_jobs.h"
+#include "kernels/place_jobs.h"
 
 /* slab[m][p] (+)= sum over k of w[m][k] x[off[k] + p], and bias[m bias_step] at last      m < MR, p < NV VL
  *
@@ -482,6 +483,7 @@ typedef struct cc_kernels {
   /* Of avx512 alone. */
   void (*depthwise_planes)(const cc_depthwise_planes_job *job);
   void (*depthwise_in_place)(const cc_depthwise_in_place_job *job);
+  void (*conv_in_place)(const cc_conv_in_place_job *job);
   /* For floating dtypes. */
   void (*pieces_input)(const cc_pieces_input_job *job);
   void (*pieces_output)(const cc_pieces_output_job *job);

@@ -9,6 +9,7 @@
 #include "base/checked.h"
 #include "base/layout.h"
 #include "ops/conv_depthwise.h"
+#include "ops/conv_place.h"
 
 enum {
   NEAR_BYTES = 1 << 20,   /* of the rows of a tile, which the next one reads again: half of a level 2 cache */
@@ -28,30 +29,15 @@ typedef struct depthwise_in_place {
 
 _Static_assert(sizeof(depthwise_in_place) <= CC_WORK_STATE, "a driver's struct must fit");
 
-/* Outputs of a row none of whose taps look behind it, nor, of a step of 2, at its last element. */
-static int64_t inside(const cc_axis *axis) {
-  const int64_t left = axis->end - axis->kernel - (axis->stride - 1) + axis->before;
-  return left < 0 ? 0 : cc_min(axis->out, left / axis->stride + 1);
-}
-
-static bool fits_axis(const cc_axis *axis, int64_t side, int64_t step) {
-  const int64_t after = (axis->out - 1) * axis->stride + side - axis->before - axis->end;
-  return axis->kernel == side && axis->stride == step && axis->dilation == 1 && axis->map == CCONV_PADDING_CONSTANT &&
-         axis->before >= 0 && axis->before <= side / 2 && after <= side / 2 && axis->end > 0;
-}
-
 static bool fits(const cc_conv *conv) {
   const cc_axis *axis = conv->shape.axis;
-  const int64_t side = axis[1].kernel, step = axis[1].stride, es = conv->element, vector = conv->kernels->vector_length;
-  if (!conv->kernels->depthwise_in_place || !(side == 3 || side == 5 || (side == 7 && step == 1)) || step > 2 ||
-      !fits_axis(&axis[1], side, step) || !fits_axis(&axis[2], side, step))
+  const int64_t side = axis[1].kernel, step = axis[1].stride, vector = conv->kernels->vector_length;
+  if (!conv->kernels->depthwise_in_place || conv->shape.oc != 1 || !cconv_place_fits(conv) || axis[2].out <= vector ||
+      side != axis[2].kernel || step != axis[2].stride || (side == 7 && step == 2) ||
+      axis[1].before != axis[2].before || axis[1].out < CC_PLACE_ROWS(step))
     return false;
   const int64_t streams = (CC_PLACE_ROWS(step) - 1) * step + side;
-  return conv->shape.oc == 1 && conv->input.dtype == conv->dtype && conv->weight.in_place && conv->padding_value == 0 &&
-         axis[0].kernel == 1 && axis[0].in == 1 && axis[0].out == 1 && axis[0].before == 0 &&
-         axis[1].out >= CC_PLACE_ROWS(step) && axis[1].before == axis[2].before && axis[2].out > vector + side / 2 &&
-         (axis[2].out - 1) / vector * vector <= inside(&axis[2]) && axis[2].end <= NEAR_BYTES / es / streams &&
-         cconv_depthwise_is_simple(conv) && conv->input.stride[CC_WIDTH] == es && conv->output.stride[CC_WIDTH] == es;
+  return axis[2].end <= NEAR_BYTES / conv->element / streams && cconv_depthwise_is_simple(conv);
 }
 
 static int64_t tile_of(const cc_axis *axis) { return CC_PLACE_ROWS(axis[1].stride); }
@@ -105,13 +91,10 @@ static void run_unit(void *arg, int64_t unit, bool first, int64_t part) {
       .next_y = planes > 1 ? y->stride[CC_CHANNEL] : 0,
       .x = x->data + n * x->stride[CC_BATCH] + g * x->stride[CC_CHANNEL],
       .x_stride = axis[1].in > 1 ? x->stride[CC_HEIGHT] : 0,
-      .end = {axis[1].end, axis[2].end},
-      .before = axis[1].before,
-      .side = axis[1].kernel,
-      .step = axis[1].stride,
+      .end = axis[1].end,
+      .place = cconv_place_of(&axis[2]),
       .first = top,
       .rows = end - top,
-      .columns = axis[2].out,
       .zeros = d->zeros,
       .w = conv->weight.data + g * conv->weight.group,
       .bias = conv->bias ? conv->bias + g * conv->element : NULL,

@@ -10,6 +10,7 @@
 #include "base/layout.h"
 #include "choose/tiles.h"
 #include "ops/conv_driver.h"
+#include "ops/conv_place.h"
 
 enum {
   LANE_VECTORS = 4,   /* a block should have positions for a tile of so many vectors */
@@ -76,7 +77,7 @@ static bool reads_in_place(const cc_conv *conv) {
          cc_mul(stride / conv->element, shape->ic, &last) && last <= INT32_MAX && last >= INT32_MIN;
 }
 
-static void prepare(const cc_conv *conv, int64_t threads, cc_conv_work *work) {
+static void prepare_packed(const cc_conv *conv, int64_t threads, cc_conv_work *work) {
   if (cconv_conv_channels_prepare(conv, threads, work) || cconv_conv_panels_prepare(conv, threads, work))
     return;
   const int64_t asked = threads;
@@ -134,6 +135,11 @@ static void prepare(const cc_conv *conv, int64_t threads, cc_conv_work *work) {
   d->thread_bytes = d->panel_at + (conv->weight.in_place ? 0 : cc_lines(kernels->conv_rows * terms * conv->element));
   work->parts = d->parts;
   work->workspace = d->offsets_bytes + d->parts * d->thread_bytes;
+}
+
+static void prepare(const cc_conv *conv, int64_t threads, cc_conv_work *work) {
+  prepare_packed(conv, threads, work);
+  cconv_conv_in_place_prepare(conv, threads, work);
 }
 
 /* Store the tile of channels [first, first + rows) at positions [position, end) of image n. */

@@ -1,89 +1,34 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * in_place.tmpl.h - depthwise sums of planes whose inputs are read where they lie. See cc_depthwise_in_place_job.
  *
- * A tile is some rows of outputs, whose vectors go by from left to right: each input row is a stream. Under the first
- * vector of a row and the last some lanes look outside, at zeros: masks keep them from memory. A row outside is a row
- * of zeros. The last vector ends where the row ends, and what it shares with the one before is the same twice. */
+ * A tile is some rows of outputs, whose vectors go by from left to right: each input row is a stream, and a row outside
+ * one of zeros. */
 
-#if CC_VECTOR_BYTES == 64 /* elsewhere masks take registers that sums need */
+#if CC_VECTOR_BYTES == 64 /* as rows/place.tmpl.h */
 
-enum { CC_K(MOST_PLACES) = 2, CC_K(PLACE_HALF) = 3, CC_K(PLACE_STREAMS) = CC_PLACE_ROWS(1) + 6 };
-
-/* Vectors of a tile that are summed together lie behind each other, but for the last one: where it begins, in bytes of
- * outputs. And which lanes look inside: of steps of 1 those of the first vector's first taps and of the last one's
- * last; of steps of 2 those of the three vectors that all taps are taken from: of the first vector's first, and of the
- * last one's others. */
-typedef struct CC_K(place_strip) {
-  int64_t last;
-  CC_MASK left[CC_K(PLACE_HALF)], right[CC_K(PLACE_HALF)];
-} CC_K(place_strip);
-
-/* The first n lanes; of fewer than none none, of more than all all. */
-CC_ALWAYS_INLINE CC_MASK CC_K(place_lanes)(int64_t n) { return (CC_MASK)(n <= 0 ? 0 : n >= VL ? ~0u : ~(~0u << n)); }
-
-/* nv vectors, the first of a row or not, and the last or not: before those that end it lie `passed` outputs. */
-static CC_K(place_strip)
-    CC_K(place_strip_of)(const cc_depthwise_in_place_job *job, int64_t nv, bool begins, bool ends, int64_t passed) {
-  const int64_t side = job->side, step = job->step, left = begins ? job->before : 0;
-  const int64_t last = ends ? job->columns - VL : (nv - 1) * VL; /* and inputs from its first on */
-  const int64_t right = ends ? job->end[1] - step * last + job->before : 4 * VL;
-  CC_K(place_strip) s = {.last = (last - passed) * (int64_t)sizeof(T)};
-  for (int64_t k = 0; k < CC_K(PLACE_HALF); k++) {
-    s.left[k] = (CC_MASK)~CC_K(place_lanes)(left - k);
-    s.right[k] = CC_K(place_lanes)(step == 1 ? right - (side - 1 - k) : right - (k + 1) * VL);
-  }
-  if (step == 2)
-    s.right[1] &= CC_K(place_lanes)(side - 2);
-  return s;
-}
-
-/* What tap kw of lanes of step 2 looks at: e and o have the elements of taps 0 and 1, and c all those that come behind
- * both. */
-CC_ALWAYS_INLINE V CC_K(place_pair)(V e, V o, V c, const int kw) {
-#if CC_DTYPE_BITS == 32
-  return kw == 0   ? e
-         : kw == 1 ? o
-         : kw == 2 ? __builtin_shufflevector(e, c, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16)
-         : kw == 3 ? __builtin_shufflevector(o, c, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 17)
-                   : __builtin_shufflevector(e, c, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 18);
-#else
-  return kw == 0   ? e
-         : kw == 1 ? o
-         : kw == 2 ? __builtin_shufflevector(e, c, 1, 2, 3, 4, 5, 6, 7, 8)
-         : kw == 3 ? __builtin_shufflevector(o, c, 1, 2, 3, 4, 5, 6, 7, 9)
-                   : __builtin_shufflevector(e, c, 2, 3, 4, 5, 6, 7, 8, 10);
-#endif
-}
+enum { CC_K(MOST_PLACES) = 2, CC_K(PLACE_STREAMS) = CC_PLACE_ROWS(1) + 6 };
 
 /* Input row i of a tile, of whose first tap x is the first input, times tap row i - step j to row j. held, where it is there, has the weights in
  * registers. */
 CC_ALWAYS_INLINE void CC_K(place_row)(const char *x, const T *w, const V *held, const CC_K(place_strip) * s, V *sum,
                                       const int i, const int side, const int step, const int nr, const int nv) {
-  const int from = i < side ? 0 : (i - side + step) / step, to = i / step < nr ? i / step + 1 : nr, half = side / 2;
+  const int from = i < side ? 0 : (i - side + step) / step, to = i / step < nr ? i / step + 1 : nr;
   const int pairs = step == 2 ? nv : 0;
   V even[CC_K(MOST_PLACES)], odd[CC_K(MOST_PLACES)], behind[CC_K(MOST_PLACES)];
   if (!held) /* as in square_row */
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
   CC_UNROLL
-  for (int v = 0; v < pairs; v++) {
-    const char *at = x + (v == nv - 1 ? step * s->last : v * step * CC_VECTOR_BYTES);
-    const CC_MASK inside = (CC_MASK)~0u, few = (CC_MASK)((1u << (side - 2)) - 1);
-    const V a = (V)CC_MM(maskz_loadu)(v == 0 ? s->left[0] : inside, at);
-    const V b = (V)CC_MM(maskz_loadu)(v == nv - 1 ? s->right[0] : inside, at + CC_VECTOR_BYTES);
-    behind[v] = (V)CC_MM(maskz_loadu)(v == nv - 1 ? s->right[1] : few, at + 2 * CC_VECTOR_BYTES);
-    even[v] = v_even(a, b);
-    odd[v] = v_odd(a, b);
-  }
+  for (int v = 0; v < pairs; v++)
+    CC_K(place_pairs)(s, x + (v == nv - 1 ? step * s->last : v * step * CC_VECTOR_BYTES), &even[v], &odd[v], &behind[v],
+                      side, v == 0, v == nv - 1);
   CC_UNROLL
   for (int kw = 0; kw < side; kw++) {
     V b[CC_K(MOST_PLACES)];
     CC_UNROLL
     for (int v = 0; v < nv; v++) {
-      const char *at = x + (v == nv - 1 ? s->last : v * CC_VECTOR_BYTES) + kw * (int64_t)sizeof(T);
-      b[v] = step == 2                  ? CC_K(place_pair)(even[v], odd[v], behind[v], kw)
-             : kw < half && v == 0      ? v_hold((V)CC_MM(maskz_loadu)(s->left[kw], at))
-             : kw > half && v == nv - 1 ? v_hold((V)CC_MM(maskz_loadu)(s->right[side - 1 - kw], at))
-                                        : v_hold(v_load(at));
+      const char *at = x + (v == nv - 1 ? s->last : v * CC_VECTOR_BYTES);
+      b[v] = step == 2 ? CC_K(place_pair)(even[v], odd[v], behind[v], kw)
+                       : CC_K(place_tap)(s, at, kw, side, v == 0, v == nv - 1, false);
     }
     CC_UNROLL
     for (int j = from * nv; j < to * nv; j++) {
@@ -116,12 +61,12 @@ CC_ALWAYS_INLINE void CC_K(place_tile)(const cc_depthwise_in_place_job *job, con
 CC_ALWAYS_INLINE void CC_K(place_band)(const cc_depthwise_in_place_job *job, const char *x, char *y, int64_t top,
                                        const T *w, const V *held, V bias, const CC_K(place_strip) strip[3],
                                        const int side, const int step, const int nr, const int nv) {
-  const int64_t all = (job->columns + VL - 1) / VL, wide = nv * CC_VECTOR_BYTES;
+  const int64_t all = (job->place.columns + VL - 1) / VL, wide = nv * CC_VECTOR_BYTES;
   const char *row[CC_K(PLACE_STREAMS)];
   CC_UNROLL
   for (int i = 0; i < (nr - 1) * step + side; i++) {
-    const int64_t h = top * step - job->before + i;
-    row[i] = (h < 0 || h >= job->end[0] ? job->zeros : x + h * job->x_stride) - job->before * (int64_t)sizeof(T);
+    const int64_t h = top * step - job->place.before + i;
+    row[i] = (h < 0 || h >= job->end ? job->zeros : x + h * job->x_stride) - job->place.before * (int64_t)sizeof(T);
   }
   __asm__ volatile("" : : "r"(row) : "memory"); /* there are more rows than registers */
   y += top * job->y_stride;
@@ -136,11 +81,11 @@ CC_ALWAYS_INLINE void CC_K(place_planes)(const cc_depthwise_in_place_job *given,
                                          const int nv) {
   const int nr = CC_PLACE_ROWS(step);
   cc_depthwise_in_place_job job = *given; /* one that writing to y cannot change */
-  const int64_t end = job.first + job.rows, passed = (job.columns - 1) / VL / nv * nv * VL;
+  const int64_t end = job.first + job.rows, passed = (job.place.columns - 1) / VL / nv * nv * VL;
   const CC_K(place_strip) strip[3] = {
-      CC_K(place_strip_of)(&job, nv, true, false, 0),
-      CC_K(place_strip_of)(&job, nv, false, false, 0),
-      CC_K(place_strip_of)(&job, nv, passed == 0, true, passed),
+      CC_K(place_strip_of)(&job.place, nv, true, false, 0),
+      CC_K(place_strip_of)(&job.place, nv, false, false, 0),
+      CC_K(place_strip_of)(&job.place, nv, passed == 0, true, passed),
   };
   for (int64_t i = 0; i < job.planes; i++) {
     const T *w = (const T *)job.w + i * job.next_w, *bias = job.bias;
@@ -168,9 +113,9 @@ static CC_NOINLINE void CC_K(in_place_3s2)(const cc_depthwise_in_place_job *job)
 static CC_NOINLINE void CC_K(in_place_5s2)(const cc_depthwise_in_place_job *job) { CC_K(place_planes)(job, 5, 2, 2); }
 
 static void CC_K(depthwise_in_place)(const cc_depthwise_in_place_job *job) {
-  if (job->step == 1)
-    (job->side == 3 ? CC_K(in_place_3) : job->side == 5 ? CC_K(in_place_5) : CC_K(in_place_7))(job);
+  if (job->place.step == 1)
+    (job->place.side == 3 ? CC_K(in_place_3) : job->place.side == 5 ? CC_K(in_place_5) : CC_K(in_place_7))(job);
   else
-    (job->side == 3 ? CC_K(in_place_3s2) : CC_K(in_place_5s2))(job);
+    (job->place.side == 3 ? CC_K(in_place_3s2) : CC_K(in_place_5s2))(job);
 }
 #endif
