@@ -21,6 +21,7 @@ Call: TypeAlias = Callable[[Any, Any], Any]
 FLOAT32_MOST = float(np.finfo(np.float32).max)
 MOST_KEY = 4096  # bytes of weights that tell a call
 MOST_TAPS, MOST_WINDOW = 2**12, 2**18  # as in src_c/ops/filter_separable.c
+LONG_SIGNAL_TAPS = 48  # from which on a convolution of a signal is faster, by any number of threads
 
 
 def again(
@@ -103,7 +104,9 @@ def _steps(
                 steps[-1] = _together(before, one)
             else:
                 steps.append(one)
-        elif not _is_separable(source, dtype, one):
+        elif not _is_separable(source, dtype, one) or (
+            last == 0 and one.divisor == 1 and one.weights.size >= LONG_SIGNAL_TAPS
+        ):
             steps.append(one)
         elif (
             isinstance(before, tuple)
