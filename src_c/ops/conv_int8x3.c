@@ -41,6 +41,7 @@ static bool fits(const cc_conv *conv) {
 /* By the shape of one image and the weight alone. */
 static void choose_blocks(const cc_conv_shape *shape, const cc_int8x3 *d, cc_blocks *blocks) {
   const int64_t lines = d->slices * CC_DIGITS * CC_DIGIT_LINE;
+  const int64_t wanted = cc_max(1, cc_min(MOST_BLOCKS, cc_outputs_of(shape) / BLOCK_OUTPUTS));
   cc_block_request request = {
       .axis = shape->axis,
       .channels = d->windows ? shape->ic * (int64_t)sizeof(float) : lines + HALO_LINE,
@@ -49,7 +50,7 @@ static void choose_blocks(const cc_conv_shape *shape, const cc_int8x3 *d, cc_blo
       .slab_always = true,
       .budget = LINES_BYTES,
       .lanes = LEAST_POSITIONS,
-      .blocks = cc_max(1, cc_min(MOST_BLOCKS, cc_outputs_of(shape) / BLOCK_OUTPUTS)),
+      .blocks = wanted == 3 ? 4 : wanted, /* that two threads have alike */
   };
   cconv_choose_blocks(&request, blocks);
   if (blocks->chunks == 1)
@@ -117,7 +118,9 @@ static void prepare(const cc_conv *conv, int64_t threads, cc_conv_work *work) {
   d->plane = d->windows ? (cc_ceil_div(halo->positions, CC_DIGIT_LANES) | 1) * CC_DIGIT_LANES : halo->channel;
   d->blocks_an_image = d->blocks.count[0] * d->blocks.count[1] * d->blocks.count[2];
   const int64_t places = images * d->blocks_an_image;
-  d->runs = places % threads && places < 8 * threads ? cc_min(threads, d->lane_blocks / d->together) : 1;
+  const int64_t groups = d->lane_blocks / d->together;
+  d->channels_first = cconv_matrix_shares_channels(conv, threads, groups);
+  d->runs = d->channels_first || (places % threads && places < 8 * threads) ? cc_min(threads, groups) : 1;
   d->units = places * d->runs;
   d->parts = cconv_operation_parts(threads, d->units, operations);
   d->adjacent = cconv_matrix_is_adjacent(conv);
@@ -266,10 +269,12 @@ static void run_unit(void *arg, int64_t unit, bool first_unit, int64_t part) {
   const cc_conv_shape *shape = &d->conv->shape;
   char *scratch = d->workspace + d->threads_at + part * d->thread_bytes;
   const cc_digit_block *head = (const cc_digit_block *)(const void *)scratch;
-  const int64_t run = unit % d->runs, place = unit / d->runs, image = place / d->blocks_an_image;
+  const int64_t places = d->units / d->runs;
+  const int64_t run = d->channels_first ? unit / places : unit % d->runs;
+  const int64_t place = d->channels_first ? unit % places : unit / d->runs, image = place / d->blocks_an_image;
   const int64_t n = image / shape->groups, g = image % shape->groups;
   const cc_block block = cconv_block_of(&d->blocks, d->conv->given, place % d->blocks_an_image);
-  if (first_unit || run == 0) { /* else the unit before left this block's in the scratch */
+  if (first_unit || run == 0 || d->channels_first) { /* else the unit before left this block's in the scratch */
     cconv_int8x3_pack(d, n, g, &block, scratch);
     cconv_matrix_raise(cc_matrix_greatest(d->workspace, n), head->even ? head->greatest : APART);
   }

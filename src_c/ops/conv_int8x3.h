@@ -33,6 +33,7 @@ typedef struct cc_int8x3 {
   int64_t plane;       /* lines of one digit of a slice */
   int64_t record;      /* bytes of the weights of 16 lanes: squares, scale, and shares if there are several taps */
   int64_t lane_blocks, blocks_an_image, runs, units, parts;
+  bool channels_first;  /* units are those of all places and a run of channels, then of the next; else of one place */
   int64_t together;     /* blocks of lanes whose weights are made at once: of all phases, or one */
   int32_t least_shares; /* of the levels: below, channels differ too much */
   bool packed_once;     /* the halos of all channels are kept until they are lines */

@@ -12,8 +12,18 @@ enum {
   LEAST_EXPONENT = 127 - 90,
   MOST_EXPONENT = 127 + 50,
   LEAST_EXPONENTS = 2 * 127 - 80, /* of the greatest product, by far above what is flushed */
-  MANTISSA_BITS = 23
+  MANTISSA_BITS = 23,
+  LINE_INPUTS = 512 /* that are made in the time in which a line goes from one thread to another and back (measured) */
 };
+
+bool cconv_matrix_shares_channels(const cc_conv *conv, int64_t threads, int64_t lane_blocks) {
+  const cc_conv_shape *shape = &conv->shape;
+  double inputs = (double)shape->ic;
+  for (int a = 0; a < CCONV_MAX_SPATIAL; a++)
+    inputs *= (double)shape->axis[a].in;
+  return threads > 1 && (lane_blocks % threads == 0 || lane_blocks >= 4 * threads) &&
+         inputs < (double)LINE_INPUTS * (double)shape->oc;
+}
 
 bool cconv_matrix_reads(const cc_conv *conv) {
   const cc_view *input = &conv->input;

@@ -16,7 +16,7 @@
 #define CC_TERM CC_K(CC_PASTE(CC_PASTE(CC_PASTE(conv_term_, MR), x), NV))
 
 /* Is an input for several rows, and a register left for it? */
-#define CC_HOLDS (MR > 1 && MR * NV + MR + 2 <= (CC_VECTOR_BYTES == 64 ? 32 : 16))
+#define CC_HOLDS (MR > 1 && MR <= 4 && MR * NV + MR + 2 <= (CC_VECTOR_BYTES == 64 ? 32 : 16))
 
 /* One term of all sums: acc[m][p] += x[m step] y[p]. Rows go by in fours, which an address reaches without sums: they
  * would take slots of multiply-adds. */
