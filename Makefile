@@ -59,16 +59,19 @@ format: $(VENV)/.python $(VENV)/.lint ## rewrite Python and C files in the proje
 
 # The tests run from build/asan/lib. The runtime of the sanitizer must be loaded before Python, and with
 # it libstdc++, whose exceptions it wraps. Python's own leaks at exit are not ours to report.
-asan: $(VENV)/.core $(VENV)/.test ## run the tests on a core with address and undefined-behaviour sanitizers
-	rm -rf build/asan
-	CC=gcc CCONV_REQUIRE_EXT=1 CCONV_SANITIZE=$(SANITIZERS) $(BIN)/python setup.py --quiet \
-		build --build-base build/asan --build-lib build/asan/lib
-	CCONV_REQUIRE_EXT=1 CCONV_SANITIZE=$(SANITIZERS) \
+asan: build/asan/.built $(VENV)/.test ## run the tests on a core with address and undefined-behaviour sanitizers
+	CCONV_REQUIRE_EXT=1 CCONV_SANITIZE=$(SANITIZERS) CCONV_OBJECTS="$$(echo $(CURDIR)/build/asan/temp.*)" \
 		PYTHONPATH=build/asan/lib PYTHONSAFEPATH=1 PYTHONMALLOC=malloc \
 		LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libstdc++.so)" \
 		ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1:strict_init_order=1 \
 		UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
 		$(BIN)/python -m pytest -s tests $(PYTEST_ARGS)
+
+build/asan/.built: $(VENV)/.core
+	rm -rf build/asan
+	CC=gcc CCONV_REQUIRE_EXT=1 CCONV_SANITIZE=$(SANITIZERS) $(BIN)/python setup.py --quiet \
+		build --build-base build/asan --build-lib build/asan/lib
+	touch $@
 
 # Whatever the compiler, and with OpenMP or without, the answer is the same to the last bit.
 embed: $(EMBED_COMPILERS:%=build/embed/%.txt) ## make one C file of the core and build a program with it, with gcc and with clang

@@ -2,8 +2,8 @@
 """The C core alone, without Python: the programs of tests/c, on every instruction set.
 
 Their buffers lie between pages that must not be touched. With CCONV_SANITIZE, core and programs are
-built with those sanitizers as well, and run on the best instruction set alone, as the tests in
-Python then are. A sweep is whole on the best instruction set and a quarter on the others, whose
+built with those sanitizers as well, the core once for them and for Python, and run on the best
+instruction set alone, as the tests in Python then are. A sweep is whole on the best instruction set and a quarter on the others, whose
 loops are the same; CCONV_TEST_SHARE=n takes an n-th of that.
 """
 
@@ -21,6 +21,7 @@ from toolchain import (
     ROOT,
     SANITIZE,
     STRICT,
+    built_objects,
     clean_environment,
     core_objects,
     core_sources,
@@ -56,7 +57,8 @@ def program(name: str) -> Path:
     if SANITIZE:
         flags += [f"-fsanitize={SANITIZERS}", "-fno-sanitize-recover=all", "-g", "-O1"]
     source, target = ROOT / "tests" / "c" / f"{name}.c", scratch() / name
-    objects = core_objects(compiler, tuple(flags)).values()
+    built = os.environ.get("CCONV_OBJECTS")
+    objects = built_objects() if built else core_objects(compiler, tuple(flags)).values()
     include = f"-I{CORE / 'include'}"
     options = [compiler, "-std=c11", *STRICT, *flags, "-no-pie", include]
     succeed([*options, source, *objects, "-lm", "-o", target])

@@ -181,6 +181,12 @@ def of_kernels(flags: tuple[str, ...]) -> tuple[str, ...]:
     return kept
 
 
+def built_objects() -> list[Path]:
+    """Objects of the core in the folder CCONV_OBJECTS, which `make asan` has built already."""
+    folder = Path(os.environ["CCONV_OBJECTS"])
+    return [folder / source.relative_to(ROOT).with_suffix(".o") for source in core_sources()]
+
+
 @functools.cache
 def core_objects(compiler: str, flags: tuple[str, ...]) -> dict[Path, Path]:
     """Compile each C file of the core alone; maps the source to its object. Done once a session."""
