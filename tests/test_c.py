@@ -3,8 +3,8 @@
 
 Their buffers lie between pages that must not be touched. With CCONV_SANITIZE, core and programs are
 built with those sanitizers as well, the core once for them and for Python, and run on the best
-instruction set alone, as the tests in Python then are. A sweep is whole on the best instruction set and a quarter on the others, whose
-loops are the same; CCONV_TEST_SHARE=n takes an n-th of that.
+instruction set alone, as the tests in Python then are. A sweep is whole on the best instruction set
+and a quarter on the others, whose loops are the same; CCONV_TEST_SHARE=n takes an n-th of that.
 """
 
 from __future__ import annotations
