@@ -21,7 +21,7 @@ bool cconv_matrix_shares_channels(const cc_conv *conv, int64_t threads, int64_t 
   double inputs = (double)shape->ic;
   for (int a = 0; a < CCONV_MAX_SPATIAL; a++)
     inputs *= (double)shape->axis[a].in;
-  return threads > 1 && (lane_blocks % threads == 0 || lane_blocks >= 4 * threads) &&
+  return threads > 1 && shape->n * shape->groups == 1 && (lane_blocks % threads == 0 || lane_blocks >= 4 * threads) &&
          inputs < (double)LINE_INPUTS * (double)shape->oc;
 }
 

@@ -34,8 +34,8 @@ static inline int64_t cc_outputs_of(const cc_conv_shape *shape) {
   return cc_min(most, cc_min(most, shape->axis[0].out * shape->axis[1].out) * shape->axis[2].out);
 }
 
-/* Had threads rather share the channels of each place than places? All make its inputs then; else, where one's places end,
- * two of them write parts of a line of every channel. */
+/* Had threads rather share the channels of a lone image than its places? All make its inputs then; else, where one's
+ * places end, two of them write parts of a line of every channel. */
 bool cconv_matrix_shares_channels(const cc_conv *conv, int64_t threads, int64_t lane_blocks);
 
 /* Can kernels read channels and positions of the input where they lie? Steps that are taken are whole elements then. */

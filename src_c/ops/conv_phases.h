@@ -33,10 +33,10 @@ typedef struct cc_phases {
   int64_t threads;                 /* it was worked out for */
   int64_t greatest_bytes;          /* of magnitudes, before all else: of images, and behind them of the weights */
   int64_t squares_at, turned_at, halo_at;
-  int64_t slab_places;                                          /* of lanes of channels: from phase to phase */
-  int64_t slack;                                                /* elements behind the halo that tiles of places read */
-  int64_t offsets_bytes, table_bytes, weights_bytes;            /* for all threads, in this order, ... */
-  int64_t panel_at, slab_at, across_at, along_at, thread_bytes; /* ... then for each, the halo first */
+  int64_t slab_places;                               /* of lanes of channels: from phase to phase */
+  int64_t slack;                                     /* elements behind the halo that tiles of places read */
+  int64_t offsets_bytes, table_bytes, weights_bytes; /* for all threads, in this order, ... */
+  int64_t panel_at, slab_at, across_at, along_at, sets_at, thread_bytes; /* ... then for each, the halo first */
   int64_t workspace;
   const char *kept; /* weights; NULL for the caller's */
   char *memory;

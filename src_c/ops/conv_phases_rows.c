@@ -30,6 +30,13 @@ static const cc_conv_tile *tile_of(const cc_kernels *kernels, int64_t mr, int64_
   return tile->nv == nv ? tile : NULL;
 }
 
+/* Column phases of a pass that share a tile: its rows and terms, and where its sums go: bytes for each vector. */
+typedef struct phase_set {
+  int64_t rows, terms, at;
+  const char *weights;
+  const int32_t *off;
+} phase_set;
+
 /* The widest tiles that the sets of a run all have, of at most so many vectors. */
 static int64_t common_vectors(const cc_phases *p, int64_t channels, int64_t vectors) {
   const cc_kernels *kernels = p->conv->kernels;
@@ -88,7 +95,8 @@ bool cconv_phases_rows_prepare(cc_phases *p, int64_t threads) {
       .axis = p->axis,
       .channels = shape->ic,
       .element = es,
-      .budget = cconv_operation_budget() - p->offsets_bytes - p->table_bytes - weights - 2 * sums - 4 * CC_ALIGNMENT,
+      .budget = cconv_operation_budget() - p->offsets_bytes - p->table_bytes - weights - 2 * sums -
+                p->window[2].stride * (int64_t)sizeof(phase_set) - 5 * CC_ALIGNMENT,
       .lanes = LANE_VECTORS * vl,
       .slack = widest,
       .blocks = threads == 1 ? 1 : cc_ceil_div(UNITS_A_THREAD * threads, cc_max(1, images)),
@@ -103,7 +111,8 @@ bool cconv_phases_rows_prepare(cc_phases *p, int64_t threads) {
   p->weights_bytes = p->kept ? 0 : weights;
   p->slab_at = cc_lines((p->blocks.halo.channel * shape->ic + widest) * es);
   p->along_at = p->slab_at + sums;
-  p->thread_bytes = p->along_at + sums;
+  p->sets_at = p->along_at + sums;
+  p->thread_bytes = p->sets_at + cc_lines(p->window[2].stride * (int64_t)sizeof(phase_set));
   return true;
 }
 
@@ -139,25 +148,37 @@ typedef struct pass {
   char *scratch;
 } pass;
 
-/* The sums of all column phases at places [at, at + nv VL) of the halo: [column phase][channel of the run][place]. */
-static void sum(const pass *s, int64_t at, int64_t nv) {
+/* The sets of a pass; how many. */
+static int64_t find_sets(const pass *s, phase_set *sets) {
   const cc_phases *p = s->p;
   const cc_conv *conv = p->conv;
-  const int64_t es = conv->element, lds = nv * conv->kernels->vector_length, columns = p->window[2].stride;
-  for (int64_t j = 0, end; j < columns; j = end) {
+  const int64_t es = conv->element, columns = p->window[2].stride;
+  int64_t count = 0;
+  for (int64_t j = 0, end; j < columns; j = end, count++) {
     cc_phase phase;
     cconv_phase_of(p, (s->j[0] * p->window[1].stride + s->j[1]) * columns + j, &phase);
     end = set_end(p, j, s->channels);
-    const int64_t k = phase.terms * conv->shape.ic;
-    tile_of(conv->kernels, (end - j) * s->channels, nv)
-        ->run(&(cc_conv_tile_job){.k = k,
-                                  .w = s->weights + phase_at(p, &phase, s->oc, s->channels) * es,
-                                  .ldw = k,
-                                  .x = s->scratch + at * es,
-                                  .off = (const int32_t *)(const void *)p->memory + phase.offsets,
-                                  .slab = s->scratch + p->slab_at + j * s->channels * lds * es,
-                                  .fresh = true});
+    sets[count] = (phase_set){.rows = (end - j) * s->channels,
+                              .terms = phase.terms * conv->shape.ic,
+                              .at = j * s->channels * conv->kernels->vector_length * es,
+                              .weights = s->weights + phase_at(p, &phase, s->oc, s->channels) * es,
+                              .off = (const int32_t *)(const void *)p->memory + phase.offsets};
   }
+  return count;
+}
+
+/* The sums of all column phases at places [at, at + nv VL) of the halo: [column phase][channel of the run][place]. */
+static void sum(const pass *s, const phase_set *sets, int64_t count, int64_t at, int64_t nv) {
+  const cc_conv *conv = s->p->conv;
+  for (int64_t i = 0; i < count; i++)
+    tile_of(conv->kernels, sets[i].rows, nv)
+        ->run(&(cc_conv_tile_job){.k = sets[i].terms,
+                                  .w = sets[i].weights,
+                                  .ldw = sets[i].terms,
+                                  .x = s->scratch + at * conv->element,
+                                  .off = sets[i].off,
+                                  .slab = s->scratch + s->p->slab_at + sets[i].at * nv,
+                                  .fresh = true});
 }
 
 /* The outputs of the column phases, joined row by row: channels so many elements apart. */
@@ -225,18 +246,23 @@ void cconv_phases_rows_unit(void *arg, int64_t unit, bool first_unit, int64_t pa
     cconv_operation_clear(&p->blocks, es, p->slack, s.scratch);
   cconv_operation_pack(conv->kernels, &p->blocks, p->axis, &conv->input, s.n, g * shape->ic, &block, &chunk,
                        conv->padding_value, s.scratch);
+  phase_set *const sets = (phase_set *)(void *)(s.scratch + p->sets_at);
   for (int64_t r = 0; r < p->panels; r++) {
     s.oc = cc_part(shape->oc, r, p->panels);
     s.channels = cc_part(shape->oc, r + 1, p->panels) - s.oc;
     s.channel = g * shape->oc + s.oc;
+    const int64_t widest = common_vectors(p, s.channels, cc_ceil_div(positions, vl));
     for (s.j[0] = 0; s.j[0] < p->window[0].stride; s.j[0]++)
-      for (s.j[1] = 0; s.j[1] < p->window[1].stride; s.j[1]++)
+      for (s.j[1] = 0; s.j[1] < p->window[1].stride; s.j[1]++) {
+        const int64_t count = find_sets(&s, sets);
         for (int64_t at = 0, n, apart; at < positions; at += n) {
-          const int64_t nv = common_vectors(p, s.channels, cc_ceil_div(positions - at, vl));
+          const int64_t left = cc_ceil_div(positions - at, vl);
+          const int64_t nv = left >= widest ? widest : common_vectors(p, s.channels, left);
           n = cc_min(nv * vl, positions - at);
-          sum(&s, at, nv);
+          sum(&s, sets, count, at, nv);
           char *joined = join(&s, n, nv * vl, &apart);
           store(&s, at, at + n, joined, apart);
         }
+      }
   }
 }
