@@ -67,7 +67,7 @@ asan: build/asan/.built $(VENV)/.test ## run the tests on a core with address an
 		UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
 		$(BIN)/python -m pytest -s tests $(PYTEST_ARGS)
 
-build/asan/.built: $(VENV)/.core
+build/asan/.built: $(VENV)/.core $(wildcard cconv/*.py cconv/*/*.py)
 	rm -rf build/asan
 	CC=gcc CCONV_REQUIRE_EXT=1 CCONV_SANITIZE=$(SANITIZERS) $(BIN)/python setup.py --quiet \
 		build --build-base build/asan --build-lib build/asan/lib

@@ -4,6 +4,7 @@ One output channel at a time is the standard: it runs on tiles over a halo. All 
 on panels of positions or of channels, where layout and shape allow.
 """
 
+import re
 from typing import Any
 
 import numpy as np
@@ -198,6 +199,25 @@ def test_rows_that_few_channels_read_where_they_lie(filters: int) -> None:
                 assert_same_bits(y, expected)
                 turned = cconv.conv1d(x[:, ::-1], w[:, ::-1], algorithm="direct", threads=threads)
                 assert_same_bits(turned, expected)
+
+
+def test_no_channels_in_beside_many() -> None:
+    """A view of none keeps the strides of all: sums of no terms are the bias."""
+    x, w = np.ones((1, 3, 20, 20), np.float32)[:, :0], np.ones((4, 3, 3, 3), np.float32)[:, :0]
+    bias = np.arange(4, dtype=np.float32)
+    expected = np.broadcast_to(bias[:, None, None], (1, 4, 20, 20))
+    assert_same_bits(cconv.conv2d(x, w, bias, padding=1), expected.copy())
+    plan = cconv.ConvPlan(w, bias, input_shape=x.shape, padding=1)
+    assert_same_bits(plan(x), expected.copy())
+
+
+@pytest.mark.parametrize(("channels", "groups"), [(3, 1), (12, 12), (24, 6)])
+def test_a_plan_tells_of_blocks_that_hold_outputs(channels: int, groups: int) -> None:
+    w = np.ones((12, channels // groups, 3, 3), np.float32)
+    text = cconv.ConvPlan(w, input_shape=(1, channels, 40, 40), padding=1, groups=groups).explain()
+    found = re.search(r"of at most (\d+) x (\d+) outputs, (\d+) channels", text)
+    assert found is not None, text
+    assert all(int(number) >= 1 for number in found.groups()), text
 
 
 def test_an_unaligned_image_with_channels_last() -> None:

@@ -15,7 +15,7 @@
  *   step     1 or 2
  *   before   at most side / 2; at most as many of the last output's taps look behind the row
  *   columns  of outputs, more than VL + before, or at most VL where a kernel says so. No tap of those in whole vectors
- *            before the last column looks behind the row, nor does of a step of 2 the element behind them */
+ *            before the last column looks behind the row */
 typedef struct cc_place {
   int64_t side, step, before, end, columns;
 } cc_place;
@@ -36,7 +36,7 @@ typedef struct cc_place {
  *   w        terms of a filter dense, filters next_w elements apart; bias one element a filter, or NULL
  *
  * The sums are bounded where `bounded`. Each is one chain of v_fma in the order of the terms. */
-enum { CC_PLACE_TAPS = 7, CC_PLACE_LEAST = 4 };
+enum { CC_PLACE_TAPS = 7, CC_PLACE_LEAST = 4, CC_PLACE_FILTERS = 8 };
 
 typedef struct cc_conv_in_place_job {
   int64_t channels, next_x;

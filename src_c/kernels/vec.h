@@ -29,7 +29,6 @@
 #define v_splat_i CC_K(splat_integer)
 #define v_add CC_K(add_vectors)
 #define v_fma CC_K(fma)
-#define v_sum CC_K(sum_in_place)
 #define v_is_nan CC_K(is_nan)
 #define v_select CC_K(select)
 #define v_max_nan CC_K(max_nan)
@@ -72,20 +71,6 @@ CC_ALWAYS_INLINE V v_fma(V a, V b, V c) {
   return CC_MM(fmadd)(a, b, c);
 #else
   return (V)((VA)a * (VA)b + (VA)c);
-#endif
-}
-
-/* a * b + c as v_fma, in the register of c: else GCC 12 takes that of a factor it needs no more, and copies sums around
- * where a loop ends. */
-CC_ALWAYS_INLINE V v_sum(V a, V b, V c) {
-#if CC_FLOATING && CC_VECTOR_BYTES == 64 && CC_DTYPE_BITS == 32
-  __asm__("vfmadd231ps %2, %1, %0" : "+v"(c) : "v"(a), "v"(b));
-  return c;
-#elif CC_FLOATING && CC_VECTOR_BYTES == 64
-  __asm__("vfmadd231pd %2, %1, %0" : "+v"(c) : "v"(a), "v"(b));
-  return c;
-#else
-  return v_fma(a, b, c);
 #endif
 }
 

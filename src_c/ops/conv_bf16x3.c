@@ -69,7 +69,8 @@ static void prepare(const cc_conv *conv, int64_t threads, cc_conv_work *work) {
   d->steps = d->slices * d->taps;
   d->lane_blocks = cc_ceil_div(shape->oc, CC_MATRIX_LANES);
   threads = cconv_operation_parts(threads, threads, operations);
-  /* Threads share the channels of few places: each has all inputs then, where else it has all weights. */
+  /* Threads share the channels of few places, or of small ones: each has all inputs then, where else it has all
+   * weights. */
   const bool few =
       cc_outputs_of(shape) * 2 < shape->oc * shape->taps || cconv_matrix_shares_channels(conv, threads, d->lane_blocks);
   const int64_t wanted = threads == 1 || few ? 1 : cc_ceil_div(threads, cc_max(1, images));

@@ -9,9 +9,6 @@
  * thread pays from an eighth of the operations on). */
 enum { CC_DEPTHWISE_COST = 8 };
 
-/* Does the output take sums as they come from registers, with bias and bounds? */
-bool cconv_depthwise_is_simple(const cc_conv *conv);
-
 /* Of narrow planes: as cconv_depthwise_rows_prepare. */
 extern const cc_conv_driver cconv_depthwise_planes;
 bool cconv_depthwise_planes_prepare(const cc_conv *conv, int64_t threads, cc_conv_work *work);

@@ -37,7 +37,7 @@ static bool fits(const cc_conv *conv) {
       axis[1].before != axis[2].before || axis[1].out < CC_PLACE_ROWS(step))
     return false;
   const int64_t streams = (CC_PLACE_ROWS(step) - 1) * step + side;
-  return axis[2].end <= NEAR_BYTES / conv->element / streams && cconv_depthwise_is_simple(conv);
+  return axis[2].end <= NEAR_BYTES / conv->element / streams && cconv_conv_is_simple(conv);
 }
 
 static int64_t tile_of(const cc_axis *axis) { return CC_PLACE_ROWS(axis[1].stride); }

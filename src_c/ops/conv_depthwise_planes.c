@@ -65,8 +65,8 @@ bool cconv_depthwise_planes_prepare(const cc_conv *conv, int64_t threads, cc_con
   *d = (depthwise_planes){.rows = axis[1].out,
                           .columns = axis[2].out,
                           .pairs = 2 * axis[2].out <= vector && seen(&axis[2]) < vector,
-                          .direct = cconv_depthwise_is_simple(conv) &&
-                                    (axis[2].out == 1 || conv->output.stride[CC_WIDTH] == es)};
+                          .direct =
+                              cconv_conv_is_simple(conv) && (axis[2].out == 1 || conv->output.stride[CC_WIDTH] == es)};
   d->length =
       cc_ceil_div((axis[1].out - 1) * axis[1].stride + (axis[1].kernel - 1) * axis[1].dilation + 1, axis[1].stride);
   d->pitch = axis[1].stride * d->length * vector;

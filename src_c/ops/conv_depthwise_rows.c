@@ -41,13 +41,6 @@ typedef struct depthwise_rows {
 
 _Static_assert(sizeof(depthwise_rows) <= CC_WORK_STATE, "a driver's struct must fit");
 
-bool cconv_depthwise_is_simple(const cc_conv *conv) {
-  const int32_t activation = conv->activation;
-  return conv->output.dtype == conv->dtype && !conv->residual.data &&
-         (activation == CCONV_ACTIVATION_NONE || activation == CCONV_ACTIVATION_RELU ||
-          activation == CCONV_ACTIVATION_CLIP);
-}
-
 static bool fits(const cc_conv *conv) {
   const cc_axis *axis = conv->shape.axis;
   for (int a = 0; a < CCONV_MAX_SPATIAL; a++)
@@ -81,10 +74,10 @@ static int64_t lay_out(const cc_conv *conv, int64_t rows, int64_t columns, depth
 }
 
 /* Rows of outputs that the kernel sums at once. */
-static int64_t tile_of(const cc_conv *conv) {
+static int64_t tile_of(const cc_conv *conv, bool lanes) {
   const cc_axis *a = conv->shape.axis;
-  const bool square = a[0].kernel == 1 && a[1].kernel == a[2].kernel && a[1].stride == 1 && a[2].stride == 1 &&
-                      a[2].dilation == 1 && (a[1].kernel == 5 || a[1].kernel == 7);
+  const bool square = !lanes && a[0].kernel == 1 && a[1].kernel == a[2].kernel && a[1].stride == 1 &&
+                      a[2].stride == 1 && a[2].dilation == 1 && (a[1].kernel == 5 || a[1].kernel == 7);
   return square && conv->kernels->depthwise_square ? conv->kernels->depthwise_square
          : a[1].kernel >= 3 * a[1].stride          ? TILE_ROWS
                                                    : TILE_ROWS / 2;
@@ -99,9 +92,15 @@ static void choose_block(const cc_conv *conv, depthwise_rows *d) {
   double lowest = HUGE_VAL;
   int64_t best[2] = {out, a[2].out};
   for (int64_t columns = a[2].out;; columns = cc_max(least, cc_ceil_div(columns, 2))) {
-    int64_t rows = cc_ceil_div(out, d->tile) * d->tile;
-    while (rows > d->tile && lay_out(conv, cc_min(rows, out), columns, d) > PACKED_BYTES)
-      rows -= d->tile;
+    int64_t tiles = 1; /* as many as fit */
+    for (int64_t most = cc_ceil_div(out, d->tile); tiles < most;) {
+      const int64_t middle = most - (most - tiles) / 2;
+      if (lay_out(conv, cc_min(middle * d->tile, out), columns, d) <= PACKED_BYTES)
+        tiles = middle;
+      else
+        most = middle - 1;
+    }
+    const int64_t rows = tiles * d->tile;
     lay_out(conv, rows, columns, d);
     const double packed = (double)d->phases * (double)a[0].kernel * (double)d->slice / (double)d->lane;
     const double summed = (double)rows * (double)(cc_ceil_div(columns, vector) * vector) * (double)taps;
@@ -130,8 +129,8 @@ bool cconv_depthwise_rows_prepare(const cc_conv *conv, int64_t threads, cc_conv_
   /* Three rows are computed as four, and few columns fill no vector: positions across rows do. */
   if (!lanes && (!conv->kernels->depthwise_rows || axis[1].out == 3 || axis[2].out * 3 <= vector))
     return false;
-  *d = (depthwise_rows){.lane = lanes ? vector : 1, .slices = axis[0].out, .tile = tile_of(conv)};
-  d->direct = cconv_depthwise_is_simple(conv) &&
+  *d = (depthwise_rows){.lane = lanes ? vector : 1, .slices = axis[0].out, .tile = tile_of(conv, lanes)};
+  d->direct = cconv_conv_is_simple(conv) &&
               (conv->output.stride[lanes ? CC_CHANNEL : CC_WIDTH] == es || (!lanes && axis[2].out == 1));
 
   choose_block(conv, d);

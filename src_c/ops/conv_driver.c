@@ -122,6 +122,13 @@ bool cconv_conv_is_plain(const cc_conv *conv) {
          y->stride[CC_WIDTH] == conv->element && conv->shape.oc > 1 && y->stride[CC_CHANNEL] % conv->element == 0;
 }
 
+bool cconv_conv_is_simple(const cc_conv *conv) {
+  const int32_t activation = conv->activation;
+  return conv->output.dtype == conv->dtype && !conv->residual.data &&
+         (activation == CCONV_ACTIVATION_NONE || activation == CCONV_ACTIVATION_RELU ||
+          activation == CCONV_ACTIVATION_CLIP);
+}
+
 const char *cconv_conv_bias(const cc_conv *conv, int64_t m, int64_t *step) {
   static const int64_t zero = 0; /* of every dtype */
   *step = conv->bias != NULL;

@@ -99,6 +99,9 @@ typedef struct cc_conv_rows {
   int64_t residual_stride;
 } cc_conv_rows;
 
+/* Does the output take sums as they come from registers, with bias and bounds? */
+bool cconv_conv_is_simple(const cc_conv *conv);
+
 /* Is the output sums and biases and nothing else, its rows contiguous? Then a tile may write there itself, with lds
  * output.stride[CC_CHANNEL] / element, and the bias that follows. */
 bool cconv_conv_is_plain(const cc_conv *conv);

@@ -8,13 +8,11 @@
 
 #include "base/checked.h"
 #include "base/layout.h"
-#include "ops/conv_depthwise.h"
 #include "ops/conv_place.h"
 
 enum {
-  NEAR_BYTES = 24
-      << 10,         /* of the rows and weights that all filters of a row of outputs read: half of a level 1 cache */
-  MOST_FILTERS = 32, /* of a step of 2: each eight of them take their taps apart from pairs once more */
+  NEAREST_BYTES = 24 << 10,  /* of what all filters of a row of outputs read: half of a level 1 cache */
+  MOST_FILTERS = 32,         /* of a step of 2: each eight of them take their taps apart from pairs once more */
   MOST_OPERATIONS = 1 << 26, /* of a piece: a call can be told to stop between pieces */
   UNITS_A_THREAD = 4
 };
@@ -22,42 +20,13 @@ enum {
 /* What prepare() works out; a run adds the convolution and the zeros. */
 typedef struct conv_in_place {
   const cc_conv *conv;
-  int64_t bands, rows; /* of a group; of outputs of the largest */
+  int64_t bands;         /* of a group */
+  int64_t rows, columns; /* of outputs of the largest */
   int64_t units, parts;
   const char *zeros;
 } conv_in_place;
 
 _Static_assert(sizeof(conv_in_place) <= CC_WORK_STATE, "a driver's struct must fit");
-
-/* ---------------------------------------------------------------------------- both drivers */
-
-/* Outputs of a row none of whose taps look behind it, nor, of a step of 2, at its last element. */
-static int64_t inside(const cc_axis *axis) {
-  const int64_t left = axis->end - axis->kernel - (axis->stride - 1) + axis->before;
-  return left < 0 ? 0 : cc_min(axis->out, left / axis->stride + 1);
-}
-
-bool cconv_place_fits(const cc_conv *conv) {
-  const cc_axis *axis = conv->shape.axis, *row = &axis[2];
-  const int64_t es = conv->element, vector = conv->kernels->vector_length, side = row->kernel;
-  for (int a = 0; a < CCONV_MAX_SPATIAL; a++)
-    if (axis[a].dilation != 1 || axis[a].map != CCONV_PADDING_CONSTANT || axis[a].end < 1)
-      return false;
-  const int64_t after = (row->out - 1) * row->stride + side - row->before - row->end;
-  return axis[0].kernel == 1 && axis[0].in == 1 && axis[0].out == 1 && axis[0].before == 0 &&
-         (side == 3 || side == 5 || side == 7) && row->stride <= 2 && row->before >= 0 && row->before <= side / 2 &&
-         after <= side / 2 &&
-         (row->out <= vector || (row->out > vector + side / 2 && (row->out - 1) / vector * vector <= inside(row))) &&
-         conv->input.dtype == conv->dtype && conv->input.stride[CC_WIDTH] == es &&
-         conv->output.stride[CC_WIDTH] == es && conv->weight.in_place && conv->padding_value == 0;
-}
-
-cc_place cconv_place_of(const cc_axis *axis) {
-  return (cc_place){
-      .side = axis->kernel, .step = axis->stride, .before = axis->before, .end = axis->end, .columns = axis->out};
-}
-
-/* ---------------------------------------------------------------------------- few channels */
 
 static bool fits(const cc_conv *conv) {
   const cc_conv_shape *shape = &conv->shape;
@@ -67,8 +36,9 @@ static bool fits(const cc_conv *conv) {
       h->kernel > CC_PLACE_TAPS || (w->stride == 2 && shape->oc > MOST_FILTERS) || h->out < CC_PLACE_LEAST ||
       (w->out <= vector && w->kernel != 3))
     return false;
-  return cc_max(w->end, shape->oc * w->kernel) <= NEAR_BYTES / conv->element / h->kernel / shape->ic &&
-         cconv_depthwise_is_simple(conv);
+  return shape->ic > 0 &&
+         cc_max(w->end, shape->oc * w->kernel) <= NEAREST_BYTES / conv->element / h->kernel / shape->ic &&
+         cconv_conv_is_simple(conv);
 }
 
 bool cconv_conv_in_place_prepare(const cc_conv *conv, int64_t threads, cc_conv_work *work) {
@@ -82,11 +52,11 @@ bool cconv_conv_in_place_prepare(const cc_conv *conv, int64_t threads, cc_conv_w
   *d = (conv_in_place){.bands = threads > 1 ? cc_ceil_div(UNITS_A_THREAD * threads, cc_max(1, groups)) : 1};
   d->bands = cc_min(out / CC_PLACE_LEAST, cc_max(d->bands, (int64_t)(of_group / MOST_OPERATIONS)));
   d->rows = cc_ceil_div(out, d->bands);
+  d->columns = shape->axis[2].out;
   d->units = groups * d->bands;
   d->parts = cconv_operation_parts(threads, d->units, operations);
   work->driver = &cconv_conv_in_place;
   work->parts = d->parts;
-  work->weights = 0;
   work->workspace = cc_max(work->workspace, cc_lines(shape->axis[2].end * conv->element));
   return true;
 }
@@ -140,8 +110,9 @@ static void describe(const cc_conv_work *work, cconv_plan_info *info) {
   info->blocks[0] = info->block[0] = info->blocks[2] = 1;
   info->blocks[1] = d->bands;
   info->block[1] = d->rows;
+  info->block[2] = d->columns;
   info->chunks = 1;
-  info->rows = 1;
+  info->rows = CC_PLACE_FILTERS;
 }
 
 const cc_conv_driver cconv_conv_in_place = {.name = "direct", .run = run, .describe = describe};

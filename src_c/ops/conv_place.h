@@ -11,8 +11,8 @@ bool cconv_place_fits(const cc_conv *conv);
 /* The geometry of a row. */
 cc_place cconv_place_of(const cc_axis *axis);
 
-/* Few channels: true where that pays and takes over, with its run and describe as work->driver. What another way needs,
- * which is worked out already, it may still be asked for: a workspace serves any activation and residual. */
+/* Few channels: true where that pays and takes over, with its run and describe as work->driver. To be called once
+ * another way is worked out: the workspace stays as large, because a call with a residual or another activation packs. */
 extern const cc_conv_driver cconv_conv_in_place;
 bool cconv_conv_in_place_prepare(const cc_conv *conv, int64_t threads, cc_conv_work *work);
 

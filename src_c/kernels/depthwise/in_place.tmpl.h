@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * in_place.tmpl.h - depthwise sums of planes whose inputs are read where they lie. See cc_depthwise_in_place_job.
  *
- * A tile is some rows of outputs, whose vectors go by from left to right: each input row is a stream, and a row outside
- * one of zeros. */
+ * A tile is some rows of outputs, whose vectors go by from left to right: each input row is a stream, and a row
+ * outside one of zeros. */
 
 #if CC_VECTOR_BYTES == 64 /* as rows/place.tmpl.h */
 
 enum { CC_K(MOST_PLACES) = 2, CC_K(PLACE_STREAMS) = CC_PLACE_ROWS(1) + 6 };
 
-/* Input row i of a tile, of whose first tap x is the first input, times tap row i - step j to row j. held, where it is there, has the weights in
- * registers. */
+/* sum[j] += w[i - step j][kw] x[kw], for rows j of a tile and all kw: its input row i, x the first tap's first input. held,
+ * where it is there, has the weights in registers. */
 CC_ALWAYS_INLINE void CC_K(place_row)(const char *x, const T *w, const V *held, const CC_K(place_strip) * s, V *sum,
                                       const int i, const int side, const int step, const int nr, const int nv) {
   const int from = i < side ? 0 : (i - side + step) / step, to = i / step < nr ? i / step + 1 : nr;
   const int pairs = step == 2 ? nv : 0;
   V even[CC_K(MOST_PLACES)], odd[CC_K(MOST_PLACES)], behind[CC_K(MOST_PLACES)];
-  if (!held) /* as in square_row */
+  if (!held) /* else compilers keep weights in registers for the next row, and none are left for the inputs */
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
   CC_UNROLL
   for (int v = 0; v < pairs; v++)

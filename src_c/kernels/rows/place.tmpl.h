@@ -6,7 +6,7 @@
 
 #if CC_VECTOR_BYTES == 64 /* elsewhere masks take registers that sums need */
 
-enum { CC_K(PLACE_HALF) = 3 };
+enum { CC_K(PLACE_HALF) = 3, CC_K(PLACE_ALL) = 4 * VL /* more inputs than a vector's taps look at */ };
 
 /* Vectors of outputs that are summed together lie behind each other, but for the last one: where it begins, in bytes.
  * And which lanes look inside: of steps of 1 those of the first vector's first taps, of the last one's last, and of the
@@ -25,8 +25,9 @@ static CC_K(place_strip)
     CC_K(place_strip_of)(const cc_place *place, int64_t nv, bool begins, bool ends, int64_t passed) {
   const int64_t side = place->side, step = place->step, before = place->before, half = side / 2;
   const int64_t last = !ends ? (nv - 1) * VL : place->columns < VL ? 0 : place->columns - VL;
-  const int64_t left = begins ? before : 0, right = ends ? place->end - step * last + before : 4 * VL;
-  const int64_t alone = nv == 1 ? right : 4 * VL; /* inputs from the first on that the vector looks at, and are there */
+  const int64_t left = begins ? before : 0, right = ends ? place->end - step * last + before : CC_K(PLACE_ALL);
+  const int64_t alone =
+      nv == 1 ? right : CC_K(PLACE_ALL); /* inputs from the first on that the vector looks at, and are there */
   CC_K(place_strip) s = {.last = (last - passed) * (int64_t)sizeof(T), .middle = CC_K(place_lanes)(alone - half)};
   for (int64_t k = 0; k < CC_K(PLACE_HALF); k++) {
     s.left[k] = (CC_MASK)(~CC_K(place_lanes)(left - k) & CC_K(place_lanes)(alone - k));

@@ -10,6 +10,17 @@
 
 enum { CC_K(FEW_VECTORS) = 4, CC_K(FEW_ROWS) = CC_PLACE_TAPS + 2 * (CC_PLACE_LEAST - 1) };
 
+/* a * b + c as v_fma, in the register of c: else GCC 12 takes that of a factor it needs no more, and copies sums around
+ * where a loop ends. */
+CC_ALWAYS_INLINE V CC_K(few_sum)(V a, V b, V c) {
+#if CC_DTYPE_BITS == 32
+  __asm__("vfmadd231ps %2, %1, %0" : "+v"(c) : "v"(a), "v"(b));
+#else
+  __asm__("vfmadd231pd %2, %1, %0" : "+v"(c) : "v"(a), "v"(b));
+#endif
+  return c;
+}
+
 /* What the tiles of some rows of outputs look at. */
 typedef struct CC_K(few_rows) {
   const char *x[CC_K(FEW_ROWS)]; /* of the first channel, under the first tap of the first output */
@@ -60,7 +71,7 @@ CC_ALWAYS_INLINE void CC_K(few_tile)(const cc_conv_in_place_job *job, const CC_K
                            : CC_K(place_tap)(&s, x[v], kw, side, tall || v == 0, tall || v == nv - 1, tall);
         CC_UNROLL
         for (int i = 0; i < mr * nv; i++)
-          sum[i] = v_sum(v_splat(filter[i / nv / 4][at[i / nv % 4] + kw]), b[i % nv], sum[i]);
+          sum[i] = CC_K(few_sum)(v_splat(filter[i / nv / 4][at[i / nv % 4] + kw]), b[i % nv], sum[i]);
       }
     }
   const T *bias = job->bias;
