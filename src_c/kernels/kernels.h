@@ -11,6 +11,7 @@
  *   halo    the packed sub-image a block of outputs looks at (shape/halo.h)
  *   slab    accumulated sums in scratch, on their way to the output: tile by tile, [MR][NV VL] each
  *   panel   vectors in whole lines, those of one term behind those of the last: weights or inputs
+ *   place   where inputs lie that are read in place; a strip: vectors of a row of outputs that are summed together so
  *   term    one product of a sum; K of them, in the order channel, kd, kh, kw
  *
  * A kernel is called cconv_<dtype>_<kernel>__<isa>, such as cconv_f32_conv_tile_8x3__avx512. */

@@ -3,7 +3,6 @@
  *
  * Law: a piece of work is some whole planes of one image, or a band of rows of one plane. Nothing is packed: zeros stand
  * for rows outside. Sums go straight to the output. */
-#include <math.h>
 #include <string.h>
 
 #include "base/checked.h"
@@ -51,7 +50,7 @@ bool cconv_depthwise_in_place_prepare(const cc_conv *conv, int64_t threads, cc_c
   const cc_axis *axis = shape->axis;
   const int64_t tile = tile_of(axis), tiles = axis[1].out / tile;
   const double operations = CC_DEPTHWISE_COST * cconv_conv_operations(conv);
-  double outputs = (double)axis[1].out * (double)axis[2].out; /* of a plane */
+  const double outputs = (double)axis[1].out * (double)axis[2].out; /* of a plane */
   threads = cconv_operation_parts(threads, threads, operations);
   const int64_t wanted = threads > 1 ? cc_ceil_div(UNITS_A_THREAD * threads, cc_max(1, shape->n)) : 1;
   *d = (depthwise_in_place){.planes = cc_ceil_div(shape->groups, wanted), .bands = 1};
@@ -61,7 +60,7 @@ bool cconv_depthwise_in_place_prepare(const cc_conv *conv, int64_t threads, cc_c
   d->planes = cc_min(d->planes, cc_max(1, (int64_t)(MOST_OUTPUTS / outputs)));
   d->blocks = cc_ceil_div(shape->groups, d->planes);
   d->columns = axis[2].out;
-  d->rows = axis[1].out - cc_part(tiles, d->bands - 1, d->bands) * tile; /* the last may */
+  d->rows = axis[1].out - cc_part(tiles, d->bands - 1, d->bands) * tile; /* the last has what is left */
   d->rows = cc_max(d->rows, d->bands > 1 ? cc_ceil_div(tiles, d->bands) * tile : 0);
   d->units = shape->n * d->blocks * d->bands;
   d->parts = cconv_operation_parts(threads, d->units, operations);
@@ -78,7 +77,7 @@ static void run_unit(void *arg, int64_t unit, bool first, int64_t part) {
   const cc_conv *conv = d->conv;
   const cc_view *x = &conv->input, *y = &conv->output;
   const cc_axis *axis = conv->shape.axis;
-  const bool relu = conv->activation == CCONV_ACTIVATION_RELU;
+  const cc_bounds bounds = cconv_conv_bounds(conv);
   const int64_t tile = tile_of(axis), tiles = axis[1].out / tile, band = unit % d->bands;
   const int64_t n = unit / d->bands / d->blocks, g = unit / d->bands % d->blocks * d->planes;
   const int64_t planes = cc_min(d->planes, conv->shape.groups - g);
@@ -100,9 +99,9 @@ static void run_unit(void *arg, int64_t unit, bool first, int64_t part) {
       .bias = conv->bias ? conv->bias + g * conv->element : NULL,
       .y = y->data + n * y->stride[CC_BATCH] + g * y->stride[CC_CHANNEL],
       .y_stride = y->stride[CC_HEIGHT],
-      .bounded = relu || conv->activation == CCONV_ACTIVATION_CLIP,
-      .low = relu ? 0 : conv->activation_a,
-      .high = relu ? HUGE_VAL : conv->activation_b,
+      .bounded = bounds.bounded,
+      .low = bounds.low,
+      .high = bounds.high,
   });
 }
 

@@ -3,7 +3,6 @@
  *
  * Law: a piece of work is some whole planes of one image. The kernel packs one or two of them at a time and sums them
  * while they are near; only what needs more than bias and bounds goes through a slab. */
-#include <math.h>
 #include <string.h>
 
 #include "base/checked.h"
@@ -142,7 +141,7 @@ static void run_unit(void *arg, int64_t unit, bool first, int64_t part) {
   const cc_axis *axis = conv->shape.axis;
   const int64_t es = conv->element, n = unit / d->blocks, block = unit % d->blocks;
   const int64_t g = block * d->planes, planes = cc_min(d->planes, conv->shape.groups - g);
-  const bool relu = conv->activation == CCONV_ACTIVATION_RELU;
+  const cc_bounds bounds = cconv_conv_bounds(conv);
   char *scratch = d->workspace + d->offsets_bytes + part * d->thread_bytes;
   if (first) /* sums of no output are made as well; garbage may be denormal, which is slow */
     memset(scratch, 0, (size_t)d->panel_at);
@@ -170,10 +169,10 @@ static void run_unit(void *arg, int64_t unit, bool first, int64_t part) {
       .y = d->direct ? plane_of(&conv->output, n, g) : scratch + d->slab_at,
       .y_stride = d->direct ? conv->output.stride[CC_HEIGHT] : axis[2].out * es,
       .whole = d->direct,
-      .bounded = d->direct && (relu || conv->activation == CCONV_ACTIVATION_CLIP),
+      .bounded = d->direct && bounds.bounded,
       .bias = conv->bias ? conv->bias + g * es : NULL,
-      .low = relu ? 0 : conv->activation_a,
-      .high = relu ? HUGE_VAL : conv->activation_b,
+      .low = bounds.low,
+      .high = bounds.high,
   };
   job.w = weights_of(d, g, planes, scratch + d->panel_at, &job.next_w);
   conv->kernels->depthwise_planes(&job);

@@ -100,14 +100,14 @@ static void choose_block(const cc_conv *conv, depthwise_rows *d) {
       else
         most = middle - 1;
     }
-    const int64_t rows = tiles * d->tile;
+    const int64_t summed_rows = tiles * d->tile, rows = cc_min(summed_rows, out);
     lay_out(conv, rows, columns, d);
     const double packed = (double)d->phases * (double)a[0].kernel * (double)d->slice / (double)d->lane;
-    const double summed = (double)rows * (double)(cc_ceil_div(columns, vector) * vector) * (double)taps;
-    const double cost = (PACK_COST * packed + summed) / ((double)cc_min(rows, out) * (double)columns);
+    const double summed = (double)summed_rows * (double)(cc_ceil_div(columns, vector) * vector) * (double)taps;
+    const double cost = (PACK_COST * packed + summed) / ((double)rows * (double)columns);
     if (cost < lowest && (d->packed <= PACKED_BYTES || columns <= least)) {
       lowest = cost;
-      best[0] = cc_min(rows, out);
+      best[0] = rows;
       best[1] = columns;
     }
     if (columns <= least)
@@ -316,7 +316,8 @@ static void run_piece(const depthwise_rows *d, const piece *p, char *scratch) {
   const cc_conv *conv = d->conv;
   const cc_axis *axis = conv->shape.axis;
   const int64_t es = conv->element, vector = conv->kernels->vector_length, oc = conv->shape.oc;
-  const bool lanes = d->lane > 1, relu = conv->activation == CCONV_ACTIVATION_RELU;
+  const bool lanes = d->lane > 1;
+  const cc_bounds bounds = cconv_conv_bounds(conv);
   char *slabs = scratch + d->slab_at;
   int64_t next_w, out_w;
   const char *w = weights_of(d, p, scratch + d->panel_at, &next_w, &out_w);
@@ -341,9 +342,9 @@ static void run_piece(const depthwise_rows *d, const piece *p, char *scratch) {
       .y_stride = d->direct ? conv->output.stride[CC_HEIGHT] : (lanes ? p->columns * vector : slab_pitch(d, p)) * es,
       .y_step = d->direct ? conv->output.stride[CC_WIDTH] : vector * es,
       .whole = d->direct,
-      .bounded = d->direct && (relu || conv->activation == CCONV_ACTIVATION_CLIP),
-      .low = relu ? 0 : conv->activation_a,
-      .high = relu ? HUGE_VAL : conv->activation_b,
+      .bounded = d->direct && bounds.bounded,
+      .low = bounds.low,
+      .high = bounds.high,
   };
   pack(d, p, scratch);
   for (int64_t m = 0; m < oc; m++) {

@@ -2,6 +2,8 @@
  * conv_driver.c - which driver runs, and what all of them do to a block. */
 #include "ops/conv_driver.h"
 
+#include <math.h>
+
 #include "base/checked.h"
 #include "base/compiler.h"
 #include "ops/filter_separable.h"
@@ -127,6 +129,13 @@ bool cconv_conv_is_simple(const cc_conv *conv) {
   return conv->output.dtype == conv->dtype && !conv->residual.data &&
          (activation == CCONV_ACTIVATION_NONE || activation == CCONV_ACTIVATION_RELU ||
           activation == CCONV_ACTIVATION_CLIP);
+}
+
+cc_bounds cconv_conv_bounds(const cc_conv *conv) {
+  const bool relu = conv->activation == CCONV_ACTIVATION_RELU;
+  return (cc_bounds){.bounded = relu || conv->activation == CCONV_ACTIVATION_CLIP,
+                     .low = relu ? 0 : conv->activation_a,
+                     .high = relu ? HUGE_VAL : conv->activation_b};
 }
 
 const char *cconv_conv_bias(const cc_conv *conv, int64_t m, int64_t *step) {

@@ -102,6 +102,14 @@ typedef struct cc_conv_rows {
 /* Does the output take sums as they come from registers, with bias and bounds? */
 bool cconv_conv_is_simple(const cc_conv *conv);
 
+/* What its activation bounds such sums by. */
+typedef struct cc_bounds {
+  bool bounded;
+  double low, high;
+} cc_bounds;
+
+cc_bounds cconv_conv_bounds(const cc_conv *conv);
+
 /* Is the output sums and biases and nothing else, its rows contiguous? Then a tile may write there itself, with lds
  * output.stride[CC_CHANNEL] / element, and the bias that follows. */
 bool cconv_conv_is_plain(const cc_conv *conv);

@@ -3,7 +3,6 @@
  *
  * Law: a piece of work is some rows of outputs of all filters of a group of an image. Nothing is packed: zeros stand
  * for rows outside. Sums go straight to the output. */
-#include <math.h>
 #include <string.h>
 
 #include "base/checked.h"
@@ -69,7 +68,7 @@ static void run_unit(void *arg, int64_t unit, bool first, int64_t part) {
   const cc_conv_shape *shape = &conv->shape;
   const cc_view *x = &conv->input, *y = &conv->output;
   const cc_axis *h = &shape->axis[1];
-  const bool relu = conv->activation == CCONV_ACTIVATION_RELU;
+  const cc_bounds bounds = cconv_conv_bounds(conv);
   const int64_t band = unit % d->bands, g = unit / d->bands % shape->groups, n = unit / d->bands / shape->groups;
   const int64_t top = cc_part(h->out, band, d->bands);
   conv->kernels->conv_in_place(&(cc_conv_in_place_job){
@@ -91,9 +90,9 @@ static void run_unit(void *arg, int64_t unit, bool first, int64_t part) {
       .bias = conv->bias ? conv->bias + g * shape->oc * conv->element : NULL,
       .y = y->data + n * y->stride[CC_BATCH] + g * shape->oc * y->stride[CC_CHANNEL],
       .y_stride = y->stride[CC_HEIGHT],
-      .bounded = relu || conv->activation == CCONV_ACTIVATION_CLIP,
-      .low = relu ? 0 : conv->activation_a,
-      .high = relu ? HUGE_VAL : conv->activation_b,
+      .bounded = bounds.bounded,
+      .low = bounds.low,
+      .high = bounds.high,
   });
 }
 

@@ -50,7 +50,7 @@ CC_ALWAYS_INLINE void CC_K(place_tile)(const cc_depthwise_in_place_job *job, con
   CC_UNROLL
   for (int i = 0; i < (nr - 1) * step + side; i++)
     CC_K(place_row)(row[i] + along, w, held, &s, sum, i, side, step, nr, nv);
-  CC_K(depthwise_settle)(sum, nr * nv, bias, job->bounded, job->low, job->high);
+  CC_K(settle)(sum, nr * nv, bias, job->bounded, job->low, job->high);
   CC_UNROLL
   for (int i = 0; i < nr * nv; i++)
     v_store(y + i / nv * job->y_stride + (i % nv == nv - 1 ? s.last : i % nv * CC_VECTOR_BYTES), sum[i]);

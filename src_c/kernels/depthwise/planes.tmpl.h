@@ -143,7 +143,7 @@ CC_ALWAYS_INLINE void CC_K(planes_tile)(const cc_depthwise_planes_job *job, cons
       sum[r] = v_fma(a, v_load(xk + r * VL), sum[r]);
   }
   if (job->whole)
-    CC_K(depthwise_settle)(sum, nr, to->bias, job->bounded, job->low, job->high);
+    CC_K(settle)(sum, nr, to->bias, job->bounded, job->low, job->high);
   char *const y = to->y + row * y_stride, *const other_y = two ? to->other_y + row * y_stride : NULL;
   CC_UNROLL
   for (int r = nr - 1; r >= 0; r--) { /* rows that are none go where the last one goes, before it */

@@ -48,19 +48,6 @@ CC_ALWAYS_INLINE void CC_K(depthwise_row3)(const cc_depthwise_rows_job *job, con
   CC_K(depthwise_column)(job, x + off[2], row * 3 + 2, 3 * step, held, sum, from, to, nv, false);
 }
 
-/* Add bias to n sums, and bound them. */
-CC_ALWAYS_INLINE void CC_K(depthwise_settle)(V *sum, const int n, V bias, bool bounded, double low, double high) {
-  CC_UNROLL
-  for (int i = 0; i < n; i++)
-    sum[i] = v_add(sum[i], bias);
-  if (bounded) {
-    const V least = v_splat((T)low), most = v_splat((T)high);
-    CC_UNROLL
-    for (int i = 0; i < n; i++)
-      sum[i] = CC_K(at_most)(CC_K(at_least)(sum[i], least), most);
-  }
-}
-
 /* Add bias, bound, and write `rows` of a tile to y. */
 CC_ALWAYS_INLINE void CC_K(depthwise_end)(const cc_depthwise_rows_job *job, char *y, int64_t rows, const bool cut,
                                           V *sum, const int nr, const int nv, const bool lanes) {
@@ -68,7 +55,7 @@ CC_ALWAYS_INLINE void CC_K(depthwise_end)(const cc_depthwise_rows_job *job, char
   if (job->whole) {
     const T *bias = job->bias;
     const V add = !bias ? (V){0} : lanes ? v_load(bias) : v_splat(*bias);
-    CC_K(depthwise_settle)(sum, nr * nv, add, job->bounded, job->low, job->high);
+    CC_K(settle)(sum, nr * nv, add, job->bounded, job->low, job->high);
   }
   CC_UNROLL
   for (int i = 0; i < nr * nv; i++) {

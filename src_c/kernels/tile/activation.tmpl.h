@@ -32,6 +32,19 @@
 CC_ALWAYS_INLINE V CC_K(at_least)(V x, V bound) { return v_select(x < bound, bound, x); }
 CC_ALWAYS_INLINE V CC_K(at_most)(V x, V bound) { return v_select(x > bound, bound, x); }
 
+/* Add bias to n sums, and bound them. */
+CC_ALWAYS_INLINE void CC_K(settle)(V *sum, const int n, V bias, bool bounded, double low, double high) {
+  CC_UNROLL
+  for (int i = 0; i < n; i++)
+    sum[i] = v_add(sum[i], bias);
+  if (bounded) {
+    const V least = v_splat((T)low), most = v_splat((T)high);
+    CC_UNROLL
+    for (int i = 0; i < n; i++)
+      sum[i] = CC_K(at_most)(CC_K(at_least)(sum[i], least), most);
+  }
+}
+
 CC_ALWAYS_INLINE V CC_K(absolute)(V x) { return (V)((VI)x & ~(VI)v_splat((T)-0.0)); }
 CC_ALWAYS_INLINE V CC_K(minus_absolute)(V x) { return (V)((VI)x | (VI)v_splat((T)-0.0)); }
 CC_ALWAYS_INLINE V CC_K(with_sign_of)(V x, V sign) {

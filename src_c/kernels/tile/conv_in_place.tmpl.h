@@ -77,7 +77,7 @@ CC_ALWAYS_INLINE void CC_K(few_tile)(const cc_conv_in_place_job *job, const CC_K
   const T *bias = job->bias;
   CC_UNROLL
   for (int i = 0; i < mr; i++)
-    CC_K(depthwise_settle)(sum + i * nv, nv, bias ? v_splat(bias[m + i]) : (V){0}, job->bounded, job->low, job->high);
+    CC_K(settle)(sum + i * nv, nv, bias ? v_splat(bias[m + i]) : (V){0}, job->bounded, job->low, job->high);
   y += m * job->next_y + along;
   const CC_MASK part = CC_K(place_lanes)(job->place.columns);
   CC_UNROLL
