@@ -155,6 +155,18 @@ def test_what_is_read_in_place(kernel: int, dtype: str, side: str) -> None:
 
 @pytest.mark.parametrize("side", SIDES)
 @pytest.mark.parametrize("dtype", DTYPES)
+def test_single_inputs_are_read_in_place(dtype: str, side: str) -> None:
+    for width in (17, 33, 48, 49, 63, 64, 65, 95, 96, 97, 130, 193):
+        for channels, filters, groups in ((5, 3, 1), (40, 24, 2), (30, 31, 1)):
+            case = ConvCase(
+                dtype, 2, channels, filters, groups, (1, width), (1, 1), (1, 1), (1, 1),
+                ((0, 0),) * 2, seed=width,
+            )  # fmt: skip
+            guard_conv(case, side)
+
+
+@pytest.mark.parametrize("side", SIDES)
+@pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("kind", [*cases.POOL, "lp"])
 @pytest.mark.parametrize("width", WIDTHS)
 def test_pool_stays_inside_rows_of_every_width(

@@ -6,6 +6,8 @@
 
 #include "base/checked.h"
 
+enum { WORTH = 64 }; /* fewer rows, which read the vectors again more often, must save more than such a part */
+
 /* Of each tile the greater of its multiply-adds and its loads; vectors counted twice where they cross lines. Those
  * of a panel come from the level 2 cache, at half a line a cycle, and a term costs four more beside (measured on
  * an Intel Xeon: 8x3, 8x2 and 8x1 tiles take 14, 10 and 6 cycles). */
@@ -30,11 +32,10 @@ int64_t cconv_tiles_cost(const cc_kernels *kernels, int64_t rows, int64_t tiles,
 
 int64_t cconv_choose_tiles(const cc_kernels *kernels, int64_t rows, int64_t vectors, bool panel) {
   int64_t best = 0, least = INT64_MAX;
-  /* At a tie more rows win: they read the vectors less often. */
   for (int64_t most = kernels->conv_rows; most > 0; most--) {
     const int64_t count = cc_ceil_div(rows, most);
     const int64_t cost = cconv_tiles_cost(kernels, rows, count, vectors, panel);
-    if (cost < least) {
+    if (cost < least - least / WORTH) {
       least = cost;
       best = count;
     }

@@ -4,8 +4,7 @@
  * Law: a unit of work is one block of outputs of one image and group, and one run of its channels.
  * Units are dealt out in sequence, so a thread packs a block's halo once for many channels. A sum
  * whose halo does not fit the cache is cut into chunks and kept in the slab between them: its terms
- * are added in the same order, so no cut changes a bit. Inputs that lie as a halo would are read where they are, but
- * for the last, behind which a tile may not read. */
+ * are added in the same order, so no cut changes a bit. */
 #include "base/checked.h"
 #include "base/layout.h"
 #include "choose/tiles.h"
@@ -15,8 +14,7 @@
 enum {
   LANE_VECTORS = 4,   /* a block should have positions for a tile of so many vectors */
   UNITS_A_THREAD = 4, /* so that dealing them out leaves no thread idle for long */
-  SLAB_ROWS = 128,    /* channels that share one packing of a chunk */
-  PLACE_ROWS = 32     /* channels: more would rather read lines that are whole and near (measured) */
+  SLAB_ROWS = 128     /* channels that share one packing of a chunk */
 };
 
 /* What prepare() works out; a run adds the convolution and the workspace. */
@@ -28,12 +26,10 @@ typedef struct conv_direct {
   int64_t rows;            /* of the largest of them */
   int64_t tiles_a_unit, units_a_block, units, parts;
   bool plain;                /* tiles may write to the output */
-  bool in_place;             /* and read the input, */
-  cc_blocks rest;            /* with a halo for what is left of the last tile */
   int64_t slack;             /* elements behind the halo that tiles read */
   int64_t slab_at, panel_at; /* a thread's scratch: the halo and its slack, the slab, a tile's weights */
   int64_t thread_bytes;
-  int64_t offsets_bytes; /* the workspace: offsets for all, in place and of the rest, then every thread's scratch */
+  int64_t offsets_bytes; /* the workspace: offsets for all, then every thread's scratch */
   char *workspace;
   cc_run *run;
 } conv_direct;
@@ -63,19 +59,6 @@ static int64_t time_of(const cc_conv *conv, const cc_blocks *blocks) {
 }
 
 _Static_assert(sizeof(conv_direct) <= CC_WORK_STATE, "a driver's struct must fit");
-
-/* Are windows single inputs, in one row, which few channels read? */
-static bool reads_in_place(const cc_conv *conv) {
-  const cc_conv_shape *shape = &conv->shape;
-  const cc_view *input = &conv->input;
-  const int64_t stride = shape->ic > 1 ? input->stride[CC_CHANNEL] : 0;
-  int64_t last;
-  return shape->oc <= PLACE_ROWS && shape->taps == 1 && shape->axis[0].out == 1 && shape->axis[1].out == 1 &&
-         shape->axis[2].stride == 1 && cconv_conv_stays_inside(conv) && shape->axis[0].before == 0 &&
-         shape->axis[1].before == 0 && shape->axis[2].before == 0 && input->dtype == conv->dtype &&
-         input->stride[CC_WIDTH] == conv->element && stride % conv->element == 0 &&
-         cc_mul(stride / conv->element, shape->ic, &last) && last <= INT32_MAX && last >= INT32_MIN;
-}
 
 static void prepare_packed(const cc_conv *conv, int64_t threads, cc_conv_work *work) {
   if (cconv_conv_channels_prepare(conv, threads, work) || cconv_conv_panels_prepare(conv, threads, work))
@@ -113,12 +96,6 @@ static void prepare_packed(const cc_conv *conv, int64_t threads, cc_conv_work *w
   d->blocks_an_image = d->blocks.count[0] * d->blocks.count[1] * d->blocks.count[2];
   d->tiles = cconv_choose_tiles(kernels, shape->oc, cc_ceil_div(halo->positions, kernels->vector_length), false);
   d->rows = cc_ceil_div(shape->oc, d->tiles);
-  d->in_place = d->blocks.chunks == 1 && reads_in_place(conv);
-  if (d->in_place) {
-    const int64_t out[CCONV_MAX_SPATIAL] = {1, 1, cc_min(shape->axis[2].out, slack)};
-    d->rest = d->blocks;
-    cconv_halo_of(shape->axis, out, d->blocks.taps, CC_ALIGNMENT / conv->element, &d->rest.halo);
-  }
   d->tiles_a_unit = d->blocks.chunks == 1 ? 1 : SLAB_ROWS / kernels->conv_rows;
   d->units_a_block = cc_ceil_div(d->tiles, d->tiles_a_unit);
   d->units = images * d->blocks_an_image * d->units_a_block;
@@ -128,9 +105,8 @@ static void prepare_packed(const cc_conv *conv, int64_t threads, cc_conv_work *w
   const int64_t slab_bytes =
       d->blocks.chunks == 1 ? tile_bytes : cc_lines(SLAB_ROWS * (halo->positions + slack) * conv->element);
   int64_t terms = d->blocks.channels * d->blocks.taps[0] * d->blocks.taps[1] * d->blocks.taps[2];
-  d->offsets_bytes = (d->in_place ? 2 : 1) * cc_lines(terms * (int64_t)sizeof(int32_t));
-  const cc_halo *packed = d->in_place ? &d->rest.halo : halo;
-  d->slab_at = cc_lines((packed->channel * d->blocks.channels + slack) * conv->element);
+  d->offsets_bytes = cc_lines(terms * (int64_t)sizeof(int32_t));
+  d->slab_at = cc_lines((halo->channel * d->blocks.channels + slack) * conv->element);
   d->panel_at = d->slab_at + slab_bytes;
   d->thread_bytes = d->panel_at + (conv->weight.in_place ? 0 : cc_lines(kernels->conv_rows * terms * conv->element));
   work->parts = d->parts;
@@ -174,24 +150,6 @@ static bool aim_at_output(const conv_direct *d, int64_t n, int64_t first, const 
   return true;
 }
 
-/* Have a tile read positions [position, position + step) of image n itself, or what there is of them from the scratch. */
-static void aim_at_input(const conv_direct *d, int64_t n, int64_t g, const cc_block *block, int64_t position,
-                         int64_t step, char *scratch, cc_conv_tile_job *job) {
-  const cc_conv *conv = d->conv;
-  const cc_view *input = &conv->input;
-  const int64_t at = block->from[2] + position, in = conv->shape.axis[2].in, channel = g * conv->shape.ic;
-  if (at + step <= in) {
-    job->x = input->data + n * input->stride[CC_BATCH] + channel * input->stride[CC_CHANNEL] + at * conv->element;
-    return;
-  }
-  const cc_block rest = {.from = {0, 0, at}, .size = {1, 1, in - at}};
-  const cc_chunk chunk = {.channels = conv->shape.ic, .taps = {1, 1, 1}};
-  cconv_operation_pack(conv->kernels, &d->rest, conv->shape.axis, input, n, channel, &rest, &chunk, conv->padding_value,
-                       scratch);
-  job->x = scratch;
-  job->off = (const int32_t *)(const void *)(d->workspace + d->offsets_bytes / 2);
-}
-
 /* All chunks, tiles and positions of one unit. */
 static void run_unit(void *arg, int64_t unit, bool first_unit, int64_t part) {
   const conv_direct *d = arg;
@@ -204,7 +162,7 @@ static void run_unit(void *arg, int64_t unit, bool first_unit, int64_t part) {
   const bool packed = !first_unit && run > 0 && d->blocks.chunks == 1;
   char *scratch = d->workspace + d->offsets_bytes + part * d->thread_bytes;
   if (first_unit)
-    cconv_operation_clear(d->in_place ? &d->rest : &d->blocks, es, d->slack, scratch);
+    cconv_operation_clear(&d->blocks, es, d->slack, scratch);
   const int64_t image = place / d->blocks_an_image, n = image / shape->groups, g = image % shape->groups;
   const cc_block block = cconv_block_of(&d->blocks, shape->axis, place % d->blocks_an_image);
   const int64_t tile_first = run * d->tiles_a_unit, tile_end = cc_min(d->tiles, tile_first + d->tiles_a_unit);
@@ -214,7 +172,7 @@ static void run_unit(void *arg, int64_t unit, bool first_unit, int64_t part) {
   for (int64_t c = 0; c < d->blocks.chunks && (c == 0 || !cconv_run_stopped(d->run, part)); c++) {
     cc_chunk chunk;
     cconv_chunk_of(&d->blocks, shape->axis, shape->ic, c, &chunk);
-    if (!packed && !d->in_place)
+    if (!packed)
       cconv_operation_pack(kernels, &d->blocks, shape->axis, &conv->input, n, g * shape->ic + chunk.channel, &block,
                            &chunk, conv->padding_value, scratch);
     char *sums = scratch + d->slab_at;
@@ -232,8 +190,6 @@ static void run_unit(void *arg, int64_t unit, bool first_unit, int64_t part) {
                                 .off = (const int32_t *)(const void *)d->workspace,
                                 .slab = sums,
                                 .fresh = c == 0};
-        if (d->in_place)
-          aim_at_input(d, n, g, &block, p, step, scratch, &job);
         const bool aimed = d->plain && p + step <= positions && aim_at_output(d, n, first, &block, p, step, &job);
         tile->run(&job);
         if (c == d->blocks.chunks - 1 && !aimed)
@@ -255,14 +211,7 @@ static cconv_status run(const cc_conv *conv, const cc_conv_work *work, cc_run *r
   d.conv = conv;
   d.workspace = workspace;
   d.run = run;
-  int32_t *offsets = (int32_t *)(void *)workspace;
-  if (d.in_place) {
-    cconv_operation_offsets(&d.rest, conv->shape.axis, (int32_t *)(void *)(workspace + d.offsets_bytes / 2));
-    for (int64_t c = 0; c < conv->shape.ic; c++)
-      offsets[c] = (int32_t)(c * (conv->input.stride[CC_CHANNEL] / conv->element));
-  } else {
-    cconv_operation_offsets(&d.blocks, conv->shape.axis, offsets);
-  }
+  cconv_operation_offsets(&d.blocks, conv->shape.axis, (int32_t *)(void *)workspace);
   return cconv_parallel(run, run_unit, &d, d.units, d.parts);
 }
 

@@ -4,8 +4,9 @@
  * Law: what each tile of positions looks at is gathered once into a panel and read for every channel: in whole lines,
  * in the order of memory, and without the garbage between the rows of a halo. It is gathered from the input itself
  * where windows neither overlap nor reach outside, as of 1 x 1 kernels and patches; else from a halo, which pays where
- * sums are short and channels many. Positions of an image count through, row after row. A unit is one run of panels,
- * and one run of the channels; sums are those of conv_direct.c, term by term. */
+ * sums are short and channels many. Few channels read single inputs where they lie: only the last positions of an
+ * image, behind which a tile may not read, have a panel. Positions of an image count through, row after row. A unit is
+ * one run of panels, and one run of the channels; sums are those of conv_direct.c, term by term. */
 #include "base/checked.h"
 #include "base/layout.h"
 #include "choose/tiles.h"
@@ -13,7 +14,10 @@
 
 enum {
   LEAST_BYTES = 192,     /* of a panel's row, where inputs follow each other */
-  LEAST_CHANNELS = 24,   /* that pay for a panel, each of them a little */
+  LEAST_CHANNELS = 24,   /* that pay for a panel, each of them a little; ... */
+  PLACE_CHANNELS = 32,   /* ... in place at most, for more would rather write long rows of outputs, and of inputs ... */
+  NEAR_BYTES = 40 << 10, /* ... that stay in the level 1 cache from one tile of channels to the next, ... */
+  FAR_BYTES = 20 << 10,  /* ... or that come from beyond the level 2 cache, by so many rows (all measured) */
   HALO_TERMS = 48,       /* at most, beside a halo: else its rows are long enough to do without panels, ... */
   HALO_CHANNELS = 48,    /* ... and so many channels at least */
   HALO_POSITIONS = 128,  /* channels fill the lanes of fewer */
@@ -32,6 +36,7 @@ typedef struct panels {
   int64_t positions, columns, blocks_an_image; /* of an image: outputs, panels, runs of panels */
   int64_t runs;                                /* of channels, each with panels of its own */
   bool windows;                                /* from a halo */
+  int64_t in_place, strip;                     /* outputs whose inputs are read where they lie, so many at a time */
   bool adjacent;                               /* outputs follow each other in memory, row after row */
   bool plain;                                  /* ... and tiles may write there */
   int64_t width, pitch;                        /* of a panel; elements from one to the next */
@@ -54,11 +59,34 @@ static bool has_lone_windows(const cc_conv *conv) {
   return true;
 }
 
+/* Do single inputs lie in one row, and near enough for each tile of so many to be read again where they are? */
+static bool reads_in_place(const cc_conv *conv, int64_t positions, int64_t width) {
+  const cc_conv_shape *shape = &conv->shape;
+  const cc_view *input = &conv->input;
+  const int64_t stride = shape->ic > 1 ? input->stride[CC_CHANNEL] : 0, row = shape->ic * conv->element;
+  const int64_t near = positions <= 2 * cconv_operation_budget() / row ? NEAR_BYTES : FAR_BYTES;
+  int64_t last;
+  return (shape->oc < LEAST_CHANNELS || (shape->oc <= PLACE_CHANNELS && width <= near / row)) && shape->taps == 1 &&
+         shape->axis[0].out == 1 && shape->axis[1].out == 1 && shape->axis[2].stride == 1 &&
+         shape->axis[0].before == 0 && shape->axis[1].before == 0 && shape->axis[2].before == 0 &&
+         conv->weight.in_place && input->dtype == conv->dtype && input->stride[CC_WIDTH] == conv->element &&
+         stride % conv->element == 0 && cc_mul(stride / conv->element, shape->ic, &last) && last <= INT32_MAX &&
+         last >= INT32_MIN;
+}
+
+/* Tiles of channels for panels, or for inputs in place. */
+static void choose_tiles(panels *d, const cc_conv *conv, bool panel) {
+  const cc_kernels *kernels = conv->kernels;
+  d->tiles = cconv_choose_tiles(kernels, conv->shape.oc, cc_ceil_div(d->positions, kernels->vector_length), panel);
+  d->rows = cc_ceil_div(conv->shape.oc, d->tiles);
+  d->width = kernels->conv_tiles[d->rows - 1].width[0].nv * kernels->vector_length;
+}
+
 /* The time of a unit of so many positions, in instructions for each term. */
 static int64_t unit_time(const panels *d, const cc_conv *conv, int64_t runs, int64_t positions) {
   const int64_t vectors = cc_ceil_div(positions, conv->kernels->vector_length), tiles = cc_ceil_div(d->tiles, runs);
   const int64_t rows = cc_min(conv->shape.oc, tiles * d->rows);
-  return cconv_tiles_cost(conv->kernels, rows, tiles, vectors, true) + GATHER * vectors;
+  return cconv_tiles_cost(conv->kernels, rows, tiles, vectors, !d->in_place) + (d->in_place ? 0 : GATHER * vectors);
 }
 
 /* The time of the first thread, which has the most: for each run of channels blocks come in order of their size. */
@@ -122,7 +150,7 @@ bool cconv_conv_panels_prepare(const cc_conv *conv, int64_t threads, cc_conv_wor
   const int64_t k = shape->reduction, unit = CC_ALIGNMENT / es;
   int64_t positions = 1;
   const bool windows = !has_lone_windows(conv) || !cconv_conv_stays_inside(conv);
-  if (!kernels->panel || shape->oc < LEAST_CHANNELS || shape->oc > MOST_TERMS || k == 0 || k > MOST_TERMS)
+  if (!kernels->panel || shape->oc > MOST_TERMS || k == 0 || k > MOST_TERMS)
     return false;
   for (int a = 0; a < CCONV_MAX_SPATIAL; a++)
     if (!cc_mul(positions, shape->axis[a].out, &positions))
@@ -136,18 +164,24 @@ bool cconv_conv_panels_prepare(const cc_conv *conv, int64_t threads, cc_conv_wor
   if (conv->residual.data)
     d->adjacent = d->adjacent && cconv_conv_is_adjacent(shape->axis, &conv->residual);
   d->plain = d->adjacent && cconv_conv_is_plain(conv);
-  d->tiles = cconv_choose_tiles(kernels, shape->oc, cc_ceil_div(positions, vl), true);
-  d->rows = cc_ceil_div(shape->oc, d->tiles);
-  d->width = kernels->conv_tiles[d->rows - 1].width[0].nv * vl;
+  choose_tiles(d, conv, false);
+  if (!windows && reads_in_place(conv, positions, d->width)) {
+    d->in_place = positions / d->width * d->width;
+    d->strip = d->tiles == 1 ? positions : cc_max(1, NEAR_BYTES / (d->width * k * es)) * d->width;
+  } else if (shape->oc >= LEAST_CHANNELS) {
+    choose_tiles(d, conv, true);
+  } else {
+    return false;
+  }
   /* Copies of less than that cost more than their panels give: a halo is copied by whole rows. Other inputs come one
    * by one either way (measured on AVX2: 0.7 to 0.95 times as fast, and 1.1 times). */
   const bool follow = shape->axis[2].out > 1 && conv->input.stride[CC_WIDTH] * shape->axis[2].stride == es;
-  if ((follow || windows) && d->width * es < LEAST_BYTES)
+  if (!d->in_place && (follow || windows) && d->width * es < LEAST_BYTES)
     return false;
   d->pitch = (cc_ceil_div(k * d->width + (windows ? vl : 0), unit) | 1) * unit; /* odd: other sets */
   d->columns = cc_ceil_div(positions, d->width);
   const int64_t weights = conv->weight.in_place ? 0 : cc_lines(k * d->rows * es);
-  const int64_t offsets = (windows ? 2 : 1) * cc_lines(k * (int64_t)sizeof(int32_t));
+  const int64_t offsets = (windows || d->in_place ? 2 : 1) * cc_lines(k * (int64_t)sizeof(int32_t));
   const int64_t fixed = offsets + weights + cc_lines((d->rows * d->width + vl) * es) +
                         cc_lines(MOST_POSITIONS * (int64_t)sizeof(cc_panel_run)) + CC_ALIGNMENT;
   const int64_t budget = cconv_operation_budget(), fit = (budget - fixed) / (d->pitch * es);
@@ -156,18 +190,18 @@ bool cconv_conv_panels_prepare(const cc_conv *conv, int64_t threads, cc_conv_wor
   /* Weights that do not stay in the cache come again for every block, and outputs are written a block's length at a
    * time: many channels of them want it long (measured: 0.93 times as fast with 256 in and out at 56 x 56). */
   const int64_t parts = shape->oc < k && k <= budget / es / shape->oc ? PARTS_OF_BUDGET : 1;
-  const int64_t most = cc_max(1, cc_min(fit / parts, MOST_POSITIONS / d->width));
+  const int64_t most = cc_max(1, cc_min(d->in_place ? MOST_POSITIONS : fit / parts, MOST_POSITIONS / d->width));
   const double operations = cconv_conv_operations(conv);
   threads = cconv_operation_parts(threads, threads, operations);
   cut(d, conv, threads, cc_ceil_div(d->columns, most));
   d->units = images * d->blocks_an_image * d->runs;
   d->parts = cconv_operation_parts(threads, d->units, operations);
-  const int64_t largest = cc_ceil_div(d->columns, d->blocks_an_image);
+  const int64_t largest = cc_ceil_div(d->columns, d->blocks_an_image), packed = d->in_place ? 1 : largest;
   d->blocks = (cc_blocks){.count = {1, 1, d->blocks_an_image}, .out = {1, 1, largest * d->width}, .chunks = 1};
 
   d->offsets_bytes = offsets;
-  d->runs_at = largest * d->pitch * es;
-  d->slab_at = d->runs_at + cc_lines(largest * d->width * (int64_t)sizeof(cc_panel_run));
+  d->runs_at = packed * d->pitch * es;
+  d->slab_at = d->runs_at + cc_lines(packed * d->width * (int64_t)sizeof(cc_panel_run));
   d->weights_at = d->slab_at + cc_lines((d->rows * d->width + vl) * es); /* a store reads beyond the last */
   d->thread_bytes = d->weights_at + weights;
   if (windows && !add_halo(d, conv, largest * d->width))
@@ -270,7 +304,8 @@ static void store(const panels *d, int64_t n, int64_t first, int64_t rows, int64
   }
 }
 
-/* The sums of tile t of group g's channels at outputs [from, end) of image n, whose panels are in the scratch. */
+/* The sums of tile t of group g's channels at outputs [from, end) of image n, whose panels are in the scratch, or whose
+ * inputs are read where they lie. */
 static void run_tile(const panels *d, int64_t n, int64_t g, int64_t t, int64_t from, int64_t end, char *scratch) {
   const cc_conv *conv = d->conv;
   const cc_conv_shape *shape = &conv->shape;
@@ -282,10 +317,13 @@ static void run_tile(const panels *d, int64_t n, int64_t g, int64_t t, int64_t f
                           .taps = {shape->axis[0].kernel, shape->axis[1].kernel, shape->axis[2].kernel},
                           .terms = shape->reduction};
   const cc_rows w = cconv_conv_weights(conv, g, oc, mr, &chunk, scratch + d->weights_at);
+  const bool inside = from < d->in_place;
+  const char *input = conv->input.data + n * conv->input.stride[CC_BATCH] +
+                      (g > 0 ? g * shape->ic * conv->input.stride[CC_CHANNEL] : 0) + from * es;
   cc_conv_tile_job job = {.k = shape->reduction,
                           .w = w.data,
                           .ldw = w.pitch,
-                          .off = (const int32_t *)(const void *)d->workspace,
+                          .off = (const int32_t *)(const void *)(d->workspace + (inside ? d->offsets_bytes / 2 : 0)),
                           .fresh = true};
   for (int64_t p = from, size; p < end; p += size) {
     const int64_t column = (p - from) / d->width, lane = (p - from) % d->width;
@@ -294,13 +332,25 @@ static void run_tile(const panels *d, int64_t n, int64_t g, int64_t t, int64_t f
     const int64_t length = tile->nv * vl;
     size = cc_min(length, left);
     const bool whole = d->plain && size == length;
-    job.x = scratch + (column * d->pitch + lane) * es;
+    job.x = inside ? input + (p - from) * es : scratch + (column * d->pitch + lane) * es;
     job.slab = whole ? output_at(conv, &conv->output, n, first, p) : scratch + d->slab_at;
     job.lds = whole ? conv->output.stride[CC_CHANNEL] / es : length;
     job.bias = whole ? cconv_conv_bias(conv, first, &job.bias_step) : NULL;
     tile->run(&job);
     if (!whole)
       store(d, n, first, mr, p, p + size, job.slab, job.lds);
+  }
+}
+
+/* Tiles [first, last) of outputs [from, end) of image n, strip by strip: what one has read is near for the next. */
+static void run_strips(const panels *d, int64_t n, int64_t g, int64_t first, int64_t last, int64_t from, int64_t end,
+                       int64_t part, char *scratch) {
+  for (int64_t p = from, next; p < end && !cconv_run_stopped(d->run, part); p = next) {
+    next = p < d->in_place ? cc_min(cc_min(p + d->strip, end), d->in_place) : end;
+    if (p >= d->in_place)
+      gather(d, n, g, p, end, scratch);
+    for (int64_t t = first; t < last; t++)
+      run_tile(d, n, g, t, p, next, scratch);
   }
 }
 
@@ -312,11 +362,15 @@ static void run_unit(void *arg, int64_t unit, bool first_unit, int64_t part) {
   const int64_t n = image / d->conv->shape.groups, g = image % d->conv->shape.groups;
   const int64_t from = cc_part(d->columns, block, d->blocks_an_image) * d->width;
   const int64_t end = cc_min(d->positions, cc_part(d->columns, block + 1, d->blocks_an_image) * d->width);
+  const int64_t first = cc_part(d->tiles, run, d->runs), last = cc_part(d->tiles, run + 1, d->runs);
   char *scratch = d->workspace + d->offsets_bytes + part * d->thread_bytes;
+  if (d->in_place) {
+    run_strips(d, n, g, first, last, from, end, part, scratch);
+    return;
+  }
   if (first_unit || run == 0 || d->blocks_an_image > 1) /* else the unit before left these panels in the scratch */
     (d->windows ? gather_windows : gather)(d, n, g, from, end, scratch);
-  const int64_t tile_end = cc_part(d->tiles, run + 1, d->runs);
-  for (int64_t t = cc_part(d->tiles, run, d->runs); t < tile_end && !cconv_run_stopped(d->run, part); t++)
+  for (int64_t t = first; t < last && !cconv_run_stopped(d->run, part); t++)
     run_tile(d, n, g, t, from, end, scratch);
 }
 
@@ -327,8 +381,11 @@ static cconv_status run(const cc_conv *conv, const cc_conv_work *work, cc_run *r
   d.run = run;
   if (d.windows)
     cconv_operation_offsets(&d.blocks, conv->shape.axis, (int32_t *)(void *)(workspace + d.offsets_bytes / 2));
+  int32_t *offsets = (int32_t *)(void *)workspace, *in_place = (int32_t *)(void *)(workspace + d.offsets_bytes / 2);
   for (int64_t k = 0; k < conv->shape.reduction; k++)
-    ((int32_t *)(void *)workspace)[k] = (int32_t)(k * d.width);
+    offsets[k] = (int32_t)(k * d.width);
+  for (int64_t c = 0; d.in_place > 0 && c < conv->shape.ic; c++)
+    in_place[c] = (int32_t)(c * (conv->input.stride[CC_CHANNEL] / conv->element));
   return cconv_parallel(run, run_unit, &d, d.units, d.parts);
 }
 
