@@ -76,7 +76,8 @@ def conv_transpose2d(
         Written and returned.  It may have any strides, and may overlap the other arrays.
     algorithm : {'auto', 'direct'}
         'auto' computes float32 on a matrix unit where that is faster, as 'bf16x3' and 'int8x3' of
-        `conv2d` do.  The environment variable CCONV_ALGORITHM says what 'auto' is.
+        `conv2d` do, and images of few elements by products with all weights, as Notes tell.  The
+        environment variable CCONV_ALGORITHM says what 'auto' is.
     threads : int, optional
         At least 1; by default `get_num_threads()`.
 
@@ -110,7 +111,10 @@ def conv_transpose2d(
     then taps, the last first; its error is at most ``(K + 2) * u * sum(|weight| * |input|)`` before
     the activation, u being half an ulp of 1.  On a matrix unit it is as of 'bf16x3' and 'int8x3' in
     `conv2d`, of the taps that an output has; the second computes kernels that are whole multiples
-    of the stride, which is 2 along the last axis.
+    of the stride, which is 2 along the last axis.  Images of at most 32 elements a channel
+    are multiplied by all taps under 'auto', where no matrix unit serves, and sums over channels are
+    then added up where they fall (col2im of a matrix product): to within the bound of 'direct', in
+    another order.  An image with such a sum that is not finite is computed by 'direct'.
     The bits of the result depend neither on `threads`, nor on what else is in the batch, nor on
     strides in memory.
 

@@ -22,6 +22,7 @@ ALGORITHMS = {
     "depthwise": "direct, channel by channel: each group has one input channel",
     "winograd": "Winograd: fewer multiplications, on transformed tiles of the image",
     "bf16x3": "bf16x3: products on a matrix unit, of float32 in three parts of bfloat16",
+    "col2im": "col2im: products of every input and every tap, added up where they fall",
     "int8x3": "int8x3: products on a matrix unit, of float32 in three digits of 8 bits",
     "fft": "FFT: products of Fourier transforms, on tiles of the image that overlap",
     "separable": "two passes of sums, for the kernel is a column times a row",
@@ -66,7 +67,8 @@ class ConvPlan:
         Of the result.
     algorithm : str
         What was chosen: 'direct', 'depthwise' (direct, channel by channel), 'winograd', 'bf16x3',
-        'int8x3', 'fft' (products of Fourier transforms) or 'separable' (a pass along each axis);
+        'int8x3', 'fft' (products of Fourier transforms), 'separable' (a pass along each axis) or
+        'col2im' (transposed: products of every input and tap, added up where they fall);
         'reference' without the C core.
     flops : int
         Twice the multiply-adds of a call, taps on the padding counted.

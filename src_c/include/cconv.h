@@ -307,7 +307,9 @@ cconv_status cconv_conv(const cconv_conv_params *params, const cconv_tensor *inp
  * The weight is (in channels, out channels / groups, kernel...). The output's size is (in - 1) s -
  * before - after + d (kernel - 1) + 1 + an output padding below max(s, d), which its shape implies.
  * Every output is one chain of multiply-adds as in cconv_conv, but of its taps the last comes first; AUTO computes FLOAT32
- * as CCONV_ALGORITHM_BF16X3 or CCONV_ALGORITHM_INT8X3 does where that is faster. */
+ * as CCONV_ALGORITHM_BF16X3 or CCONV_ALGORITHM_INT8X3 does where that is faster, and images of at most 32 elements a
+ * channel, of any floating dtype, by a sum over channels for each element and tap and then sums of those, unless one is
+ * not finite. */
 cconv_status cconv_conv_transpose_workspace(const cconv_conv_params *params, const cconv_tensor *input,
                                             const cconv_tensor *weight, const cconv_tensor *bias,
                                             const cconv_tensor *residual, const cconv_tensor *output,
@@ -368,7 +370,7 @@ void cconv_plan_destroy(cconv_plan *plan);
 typedef struct cconv_plan_info {
   uint32_t struct_size;              /* sizeof(cconv_plan_info) */
   int32_t threads;                   /* that work */
-  const char *algorithm;             /* static: "direct", "depthwise", "winograd", "fft", "separable" ... */
+  const char *algorithm;             /* static: "direct", "depthwise", "winograd", "fft", "col2im" ... */
   double operations;                 /* twice the multiply-adds of the plain sum */
   int64_t bytes_moved;               /* input, weight, bias, residual and output, once each */
   int64_t workspace;                 /* bytes an execution needs */

@@ -17,6 +17,8 @@
 #include "kernels/rows/panel.tmpl.h"
 
 #include "kernels/rows/phases.tmpl.h"
+
+#include "kernels/rows/deposit.tmpl.h"
 #endif
 
 #include "kernels/rows/halo_pack.tmpl.h"
@@ -157,6 +159,7 @@ const cc_kernels CC_K(kernels) = {
     .windows = CC_K(windows),
     .taps = CC_K(taps),
     .interleave = CC_K(interleave),
+    .deposit = CC_K(deposit),
     .depthwise_pack_lanes = CC_K(depthwise_pack_lanes),
     .depthwise_lanes = CC_K(depthwise_lanes),
 #if CC_VECTOR_BYTES > 16

@@ -186,6 +186,14 @@ typedef struct cc_interleave_job {
   int64_t ldy;
 } cc_interleave_job;
 
+/* y[at[i]][l] += x[i][l]      i < n in this order, l < VL; rows of VL elements follow each other */
+typedef struct cc_deposit_job {
+  const void *x;
+  int64_t n;
+  const int32_t *at;
+  void *y;
+} cc_deposit_job;
+
 /* y[m][j] = activation(slab[m][j] + bias[m bias_step])      m < rows, j < n
  *
  * y's rows are y_stride bytes apart, its elements contiguous; bias may be NULL; y may be the slab. */
@@ -451,6 +459,7 @@ typedef struct cc_kernels {
   void (*windows)(const cc_window_job *job);
   void (*taps)(const cc_tap_job *job);
   void (*interleave)(const cc_interleave_job *job);
+  void (*deposit)(const cc_deposit_job *job);
   void (*store)(const cc_store_job *job);
   void (*scatter)(const cc_scatter_job *job);
   void (*add)(const cc_add_job *job);

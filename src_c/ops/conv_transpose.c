@@ -4,12 +4,15 @@
  * Law: every phase of the stride that taps meet is an ordinary convolution with every q-th of them
  * (see shape/transpose_shape.h): no zero is inserted, no sum is stored before it is whole. Where other
  * phases have outputs, all outputs are first made bias: there may be far more phases than taps. Direct ones that meet
- * every output go in one pass (ops/conv_phases.h), with the same bits; or, where AUTO is asked for, on a matrix unit. */
+ * every output go in one pass (ops/conv_phases.h), with the same bits; or, where AUTO is asked for, on a matrix unit. Of
+ * few inputs, which no matrix unit takes, all products are then added up where they fall (ops/conv_products.h). */
 #include "ops/conv_transpose.h"
 #include "base/checked.h"
 #include "base/error.h"
 #include "base/layout.h"
+#include "ops/conv_matrix.h"
 #include "ops/conv_phases.h"
+#include "ops/conv_products.h"
 #include "shape/transpose_shape.h"
 
 /* The phases that taps meet. */
@@ -107,8 +110,25 @@ static bool in_one_pass(const cc_conv *conv, int64_t threads, const char *dense,
   return true;
 }
 
+/* Is that taken? Shapes, parameters and dtype decide. */
+static bool is_of_products(const cc_conv *conv) {
+  cc_phases pass;
+  return conv->algorithm == CCONV_ALGORITHM_AUTO && cconv_products_fit(conv) &&
+         !(in_one_pass(conv, 1, NULL, &pass) && (pass.digits || pass.matrix));
+}
+
+/* Worked out, with the weights that a plan keeps, if it does: `copy` is the convolution with those. */
+static void prepare_products(const cc_conv *conv, int64_t threads, const char *dense, cc_conv *copy, cc_products *p) {
+  *copy = *conv;
+  if (dense)
+    cconv_products_kept(copy, dense);
+  cconv_products_prepare(copy, threads, p);
+}
+
 int64_t cconv_transpose_dense_bytes(const cc_conv *conv) {
   cc_phases pass;
+  if (is_of_products(conv))
+    return cconv_products_kept_bytes(conv);
   if (in_one_pass(conv, 1, NULL, &pass))
     return cconv_phases_kept_bytes(&pass);
   int64_t bytes = 0;
@@ -119,6 +139,10 @@ int64_t cconv_transpose_dense_bytes(const cc_conv *conv) {
 
 void cconv_transpose_keep_weights(const cc_conv *conv, char *dense) {
   cc_phases pass;
+  if (is_of_products(conv)) {
+    cconv_products_keep(conv, dense);
+    return;
+  }
   if (in_one_pass(conv, 1, NULL, &pass)) {
     cconv_phases_keep(&pass, dense);
     return;
@@ -132,8 +156,15 @@ void cconv_transpose_keep_weights(const cc_conv *conv, char *dense) {
 int64_t cconv_transpose_workspace(const cc_conv *conv, int64_t threads, const char *dense) {
   cc_conv_work work = {.workspace = 0};
   cc_phases pass;
+  cc_conv copy;
+  cc_products products;
   if (conv->output.shape[CC_CHANNEL] == 0)
     return 0;
+  if (is_of_products(conv)) {
+    prepare_products(conv, threads, dense, &copy, &products);
+    const cc_conv one = cconv_matrix_directly(&copy, 0);
+    return cc_max(products.workspace, products.strange_bytes + cconv_transpose_workspace(&one, threads, NULL));
+  }
   if (in_one_pass(conv, threads, dense, &pass))
     return pass.workspace;
   if (has_unmet_outputs(conv)) {
@@ -157,8 +188,20 @@ cconv_status cconv_transpose_run(const cc_conv *conv, cc_run *run, char *workspa
   cconv_status status = CCONV_OK;
   cc_conv_work work;
   cc_phases pass;
+  cc_conv copy;
+  cc_products products;
   if (cconv_view_is_empty(&conv->output))
     return CCONV_OK;
+  if (is_of_products(conv)) {
+    prepare_products(conv, run->context->num_threads, dense, &copy, &products);
+    status = cconv_products_run(&products, run, workspace);
+    for (int64_t n = 0; !status && n < conv->shape.n; n++)
+      if (cconv_products_left(&products, n)) {
+        const cc_conv one = cconv_matrix_directly(&copy, n);
+        status = cconv_transpose_run(&one, run, workspace + products.strange_bytes, NULL);
+      }
+    return status;
+  }
   if (in_one_pass(conv, run->context->num_threads, dense, &pass))
     return cconv_phases_run(&pass, run, workspace);
   if (has_unmet_outputs(conv)) {
@@ -173,6 +216,13 @@ cconv_status cconv_transpose_run(const cc_conv *conv, cc_run *run, char *workspa
 void cconv_transpose_describe(const cc_conv *conv, int64_t threads, const char *dense, cconv_plan_info *info) {
   cc_conv_work work;
   cc_phases pass;
+  cc_conv copy;
+  cc_products products;
+  if (is_of_products(conv)) {
+    prepare_products(conv, threads, dense, &copy, &products);
+    cconv_products_describe(&products, info);
+    return;
+  }
   if (in_one_pass(conv, threads, dense, &pass)) {
     cconv_phases_describe(&pass, info);
     return;
