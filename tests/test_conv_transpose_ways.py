@@ -110,6 +110,11 @@ def test_all_ways_give_the_same_bits(
     w: Array = rng.standard_normal((image[0], filters, *kernel)).astype(dtype)
     bias: Array = rng.standard_normal(filters * arguments.get("groups", 1)).astype(dtype)
     expected = spread(x, w, bias, arguments, activation="silu")
+    clip = ("clip", -0.5, 1.5)
+    for given in (x, last(x)):  # rows are joined where they belong, or on the way there
+        bounded = spread(x, w, bias, arguments, activation=clip)
+        y = run(given, w, bias, **arguments, activation=clip, algorithm="direct", threads=2)
+        assert_same_bits(y, bounded)
     residual: Array = rng.standard_normal(expected.shape).astype(dtype)
     added = spread(x, w, None, arguments, residual=residual)
     options: dict[str, Any] = {**arguments, "algorithm": "direct"}

@@ -6,7 +6,10 @@
  *
  * Law: elements are moved, never changed. */
 
-enum { CC_K(TAP_PIECE) = 64 }; /* taps on their way */
+enum {
+  CC_K(TAP_PIECE) = 64,   /* taps on their way */
+  CC_K(TAPS_NEAR) = 2048, /* weights that stay in the level 1 cache while they are read tap by tap */
+};
 
 /* a[t] gets every n-th element from t on of the n vectors one after the other. n is 1, 2, 4 or 8. */
 CC_ALWAYS_INLINE void CC_K(separate)(V *a, const int n) {
@@ -110,19 +113,28 @@ CC_ALWAYS_INLINE void CC_K(taps_of_row)(const cc_tap_job *job, const char *x, in
       }
 }
 
-static void CC_K(taps_scatter)(const cc_tap_job *job, bool dense) {
-  const int64_t n = job->count[2] * job->count[3] * job->count[4], rows = job->count[1];
-  const int64_t filled = job->lanes ? (rows + VL - 1) / VL * VL : rows;
-  for (int64_t c = 0; c < job->count[0]; c++)
-    for (int64_t m = 0; m < filled; m++) {
-      const char *x = job->weight + c * job->stride[0] + m * job->stride[1];
-      if (!dense || m >= rows)
-        CC_K(taps_of_row)(job, m < rows ? x : NULL, c, m);
-      else
-        for (int64_t t = 0; t < n; t++)
-          ((T *)job->target)[job->places[t].at + c * job->places[t].step + m * job->places[t].lead] =
-              ((const TU *)(const void *)x)[t];
+/* Native weights of channels [c, c + channels), whose taps follow each other, to rows: tap by tap. */
+static void CC_K(taps_to_rows)(const cc_tap_job *job, int64_t c, int64_t channels, int64_t n) {
+  for (int64_t t = 0; t < n; t++) {
+    const cc_tap_place *place = &job->places[t];
+    for (int64_t m = 0; m < job->count[1]; m++) {
+      const char *x = job->weight + c * job->stride[0] + m * job->stride[1] + t * (int64_t)sizeof(T);
+      T *y = (T *)job->target + place->at + c * place->step + m * place->lead;
+      for (int64_t i = 0; i < channels; i++, x += job->stride[0], y += place->step)
+        *y = *(const TU *)(const void *)x;
     }
+  }
+}
+
+/* To rows, or of weights that lie anywhere. */
+static void CC_K(taps_scatter)(const cc_tap_job *job, bool dense) {
+  const int64_t n = job->count[2] * job->count[3] * job->count[4], channels = job->count[0], rows = job->count[1];
+  const int64_t filled = job->lanes ? (rows + VL - 1) / VL * VL : rows, near = CC_K(TAPS_NEAR) / (rows * n) + 1;
+  for (int64_t c = 0; dense && c < channels; c += near)
+    CC_K(taps_to_rows)(job, c, channels - c < near ? channels - c : near, n);
+  for (int64_t c = 0; !dense && c < channels; c++)
+    for (int64_t m = 0; m < filled; m++)
+      CC_K(taps_of_row)(job, m < rows ? job->weight + c * job->stride[0] + m * job->stride[1] : NULL, c, m);
 }
 
 static void CC_K(taps)(const cc_tap_job *job) {
