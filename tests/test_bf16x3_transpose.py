@@ -39,12 +39,18 @@ class Layer:
     groups: int = 1
     batch: int = 1
     seed: int = 0
+    dilation: Ints = ()
 
     @property
     def terms(self) -> int:
         return self.channels * math.prod(
-            -(-k // s) for k, s in zip(self.kernel, self.stride, strict=True)
+            -(-k // (s // math.gcd(s, d)))
+            for k, s, d in zip(self.kernel, self.stride, self.steps, strict=True)
         )
+
+    @property
+    def steps(self) -> Ints:
+        return self.dilation or (1,) * len(self.kernel)
 
     @property
     def arguments(self) -> dict[str, Any]:
@@ -54,6 +60,7 @@ class Layer:
             "padding": self.pads or ((0, 0),) * rank,
             "output_padding": self.extra or (0,) * rank,
             "groups": self.groups,
+            "dilation": self.steps,
         }
 
     def data(self, draw: Draw = cases.normals) -> tuple[Array, Array]:
@@ -291,7 +298,8 @@ CHOSEN: dict[tuple[int, int, int, int, int], str] = {  # kernel, stride, channel
     (3, 2, 64, 32, 56): "bf16x3",
     (3, 2, 15, 64, 56): "direct",
     (3, 2, 64, 15, 56): "direct",
-    (4, 4, 16, 16, 4): "col2im",
+    (4, 4, 16, 16, 4): "direct",
+    (4, 4, 64, 16, 4): "col2im",
     (17, 4, 64, 64, 20): "direct",
 }
 

@@ -18,6 +18,7 @@ from test_bf16x3_transpose import Layer
 from test_memory import SIDES, guarded
 
 import cconv
+from cconv._convolution import Convolution
 
 pytestmark = pytest.mark.usefixtures("core")  # the reference computes all alike
 
@@ -38,17 +39,19 @@ def draw_layer(random: Random) -> Layer:
     stride = tuple(random.choice([1, 2, 2, 3, 5]) for _ in range(rank))
     pads = tuple((random.choice([0, 1, k // 2, -1]), random.choice([0, 0, 1, -2])) for k in kernel)
     extra = tuple(random.choice([0, s - 1]) for s in stride)
-    channels, filters = random.choice([1, 20, 33, 70, 130]), random.choice([1, 2, 17, 48, 100])
+    dilation = tuple(random.choice([1, 1, 2, 3]) for _ in range(rank))
+    channels, filters = random.choice([4, 20, 33, 70, 130]), random.choice([1, 2, 17, 48, 100])
     groups, batch = random.choice([1, 1, 2]), random.choice([1, 2, 3, 40])
     sizes = (kernel, spatial, channels, filters, stride, pads, extra)
-    return Layer(*sizes, groups, batch, random.randrange(2**32))
+    return Layer(*sizes, groups, batch, random.randrange(2**32), dilation)
 
 
 def draw_taken(random: Random) -> Layer:
     while True:
         layer = draw_layer(random)
-        sizes = zip(layer.spatial, layer.kernel, layer.stride, layer.pads, strict=True)
-        if min((i - 1) * s + k - b - a for i, k, s, (b, a) in sizes) > 0 and is_taken(layer):
+        sizes = zip(layer.spatial, layer.kernel, layer.stride, layer.steps, layer.pads, strict=True)
+        least = min((i - 1) * s + (k - 1) * d + 1 - b - a for i, k, s, d, (b, a) in sizes)
+        if least > 0 and is_taken(layer):
             return layer
 
 
@@ -61,15 +64,21 @@ def flipped(a: Array) -> Array:
 
 def test_layers_are_within_the_gate_of_direct_sums() -> None:
     for index, layer in enumerate(cases.sweep("col2im", 90, draw_taken)):
-        dtype = DTYPES[index % 2]
+        dtype, of_weight = DTYPES[index % 3], DTYPES[index % 2]
         with cases.naming(layer):
-            x, w = (a.astype(dtype) for a in layer.data())
+            x, w = layer.data()
+            x, w = x.astype(dtype), w.astype(of_weight)
+            y = layer.run(x, w)
+            assert y.dtype == np.result_type(x, w)
             exact = layer.run(x.astype("f8"), w.astype("f8"), algorithm="direct")
-            roundoff, scale = cases.unit_roundoff(dtype), layer.scale(x, w)
-            flushed = float(np.finfo(dtype).tiny) * (layer.terms + 2)
-            both = 2 if dtype == "float64" else 1  # what it is compared with rounds, too
-            bound = both * (layer.terms + 2) * roundoff * scale + flushed
-            cases.assert_within(layer.run(x, w), exact, bound)
+            # What float64 is compared with rounds, too; to float16 sums are rounded once more.
+            both = 2 if y.dtype == "f8" else 1
+            roundoff = cases.unit_roundoff("f8" if y.dtype == "f8" else "f4")
+            scale = layer.scale(x, w)
+            bound = both * (layer.terms + 2) * roundoff * scale + 1e-30
+            if y.dtype == "f2":
+                bound += cases.unit_roundoff("f2") * (np.abs(exact) + bound) + 2.0**-25
+            cases.assert_within(y, exact, bound)
 
 
 def test_bits_depend_on_nothing_but_values() -> None:
@@ -88,6 +97,9 @@ def test_bits_depend_on_nothing_but_values() -> None:
             assert plan.algorithm == "col2im"
             assert_same_bits(plan(x), y)
             assert_same_bits(plan(cases.channels_last(x)), y)
+            for made in (0, 1, 7):
+                other = replace(layer, batch=made).plan(w, bias, threads=2)
+                assert_same_bits(other(x), y)
             out = cases.channels_last(np.empty_like(y))
             assert_same_bits(layer.run(x, w, bias, out=out), y)
             last = np.moveaxis(x, 1, -1)
@@ -98,14 +110,18 @@ def test_bits_depend_on_nothing_but_values() -> None:
 def test_residual_and_activation() -> None:
     for layer in cases.sweep("col2im/added", 30, draw_taken):
         with cases.naming(layer):
-            x, w = layer.data()
-            y = layer.run(x, w)
-            residual: Array = (
-                np.random.default_rng(layer.seed).standard_normal(y.shape).astype("f4")
-            )
+            dtype = ("f4", "f8")[layer.seed % 2]
+            x, w = (a.astype(dtype) for a in layer.data())
+            bias: Array = np.arange(layer.groups * layer.filters, dtype=dtype)
+            y, rng = layer.run(x, w), np.random.default_rng(layer.seed)
+            residual: Array = rng.standard_normal(y.shape).astype(dtype)
+            expected = np.maximum(y + residual + bias.reshape(-1, *(1,) * (y.ndim - 2)), 0)
             for given in (residual, cases.channels_last(residual)):
-                added = layer.run(x, w, residual=given, activation="relu", threads=2)
-                assert_same_bits(added, np.maximum(y + residual, 0))
+                options: dict[str, Any] = {"residual": given, "activation": "relu", "threads": 2}
+                assert_same_bits(layer.run(x, w, bias, **options), expected)
+                options |= {"residual": np.moveaxis(given, 1, -1), "layout": "NHWC"}
+                pixels = layer.run(np.moveaxis(x, 1, -1), w, bias, **options)
+                assert_same_bits(np.moveaxis(pixels, -1, 1), expected)
 
 
 def test_integers_are_exact() -> None:
@@ -138,6 +154,17 @@ def test_images_that_are_not_finite_are_direct_sums(value: float) -> None:
         assert_same_bits(layer.plan(given)(x), direct)
 
 
+@pytest.mark.parametrize(("dtype", "large"), [("f4", 3e38), ("f8", 1.5e308)])
+def test_images_whose_sums_overflow_on_the_way_are_direct_sums(dtype: str, large: float) -> None:
+    w = np.ones((16, 300, 4), dtype)
+    x = np.zeros((3, 16, 4), dtype)
+    x[1, 0], x[1, 1] = (large, 0, 0, -large), (0, large, -large, 0)
+    y = cconv.conv_transpose1d(x, w)
+    assert cconv.ConvPlan(w, transposed=True, input_shape=x.shape).algorithm == "col2im"
+    assert_same_bits(y, cconv.conv_transpose1d(x, w, algorithm="direct"))
+    assert (y[1, :, 3] == 0).all()
+
+
 # ------------------------------------------------------------------------------ choice and scratch
 
 
@@ -146,14 +173,17 @@ def test_images_that_are_not_finite_are_direct_sums(value: float) -> None:
     [
         ((100, 1, 1), (100, 1024, 4, 4), {}, True),
         ((1024, 4, 4), (1024, 512, 4, 4), {"stride": 2, "padding": 1}, True),
-        ((64, 4, 8), (64, 64, 3, 3), {"stride": 5, "dilation": 2}, True),
-        ((64, 4, 9), (64, 64, 3, 3), {"stride": 5, "dilation": 2}, False),  # inputs
+        ((128, 4, 8), (128, 64, 3, 3), {"stride": 5, "dilation": 2}, True),
+        ((128, 4, 9), (128, 64, 3, 3), {"stride": 5, "dilation": 2}, False),  # inputs
         ((64, 1, 1), (64, 1, 4, 4), {}, False),  # few weights
         ((64, 1, 1), (64, 64, 1, 1), {}, False),  # one tap
         ((256, 1, 1), (256, 1, 3, 3), {"groups": 256}, False),
         ((64, 2, 2), (64, 4, 64, 64), {}, False),  # scratch
         ((64, 1, 2), (64, 8, 4, 4), {"stride": (1, 3000)}, False),
-        ((16, 8, 4), (16, 40, 3, 3), {}, True),
+        ((128, 8, 4), (128, 40, 3, 3), {}, True),
+        ((127, 8, 4), (127, 40, 3, 3), {}, False),  # few channels
+        ((64, 4, 4), (64, 64, 16, 16), {"padding": 9}, False),  # most products are cut off
+        ((64, 1, 1), (64, 32, 64, 64), {}, True),
     ],
 )
 def test_auto_takes_it_by_shapes(
@@ -173,6 +203,23 @@ def test_auto_takes_it_by_shapes(
                 w, transposed=True, input_shape=shape, algorithm="direct", **arguments
             )
             assert direct.algorithm != "col2im"
+
+
+@pytest.mark.parametrize("dtype", ["f2", "f4", "f8"])
+def test_scratch_of_weights_that_are_packed(dtype: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    plans: list[Any] = []
+    work_out = Convolution.plan
+
+    def watched(*arguments: Any, **keywords: Any) -> Any:
+        plans.append(work_out(*arguments, **keywords))
+        return plans[-1]
+
+    monkeypatch.setattr(Convolution, "plan", watched)
+    x, w = np.ones((1, 64, 1, 1), dtype), np.zeros((64, 32, 64, 64), dtype)[..., ::-1]
+    assert not cconv.conv_transpose2d(x, w, threads=1).any()
+    info = plans[-1].info()
+    assert info["algorithm"] == "col2im"
+    assert info["workspace"] <= 8e6
 
 
 def test_integers_have_no_such_products() -> None:

@@ -6,7 +6,7 @@
 
 #include "base/checked.h"
 
-enum { WORTH = 64 }; /* fewer rows, which read the vectors again more often, must save more than such a part */
+enum { TIE = 64 }; /* fewer rows, which read the vectors again more often, must save more than such a part */
 
 /* Of each tile the greater of its multiply-adds and its loads; vectors counted twice where they cross lines. Those
  * of a panel come from the level 2 cache, at half a line a cycle, and a term costs four more beside (measured on
@@ -35,7 +35,7 @@ int64_t cconv_choose_tiles(const cc_kernels *kernels, int64_t rows, int64_t vect
   for (int64_t most = kernels->conv_rows; most > 0; most--) {
     const int64_t count = cc_ceil_div(rows, most);
     const int64_t cost = cconv_tiles_cost(kernels, rows, count, vectors, panel);
-    if (cost < least - least / WORTH) {
+    if (cost < least - least / TIE) {
       least = cost;
       best = count;
     }

@@ -307,9 +307,9 @@ cconv_status cconv_conv(const cconv_conv_params *params, const cconv_tensor *inp
  * The weight is (in channels, out channels / groups, kernel...). The output's size is (in - 1) s -
  * before - after + d (kernel - 1) + 1 + an output padding below max(s, d), which its shape implies.
  * Every output is one chain of multiply-adds as in cconv_conv, but of its taps the last comes first; AUTO computes FLOAT32
- * as CCONV_ALGORITHM_BF16X3 or CCONV_ALGORITHM_INT8X3 does where that is faster, and images of at most 32 elements a
- * channel, of any floating dtype, by a sum over channels for each element and tap and then sums of those, unless one is
- * not finite. */
+ * as CCONV_ALGORITHM_BF16X3 or CCONV_ALGORITHM_INT8X3 does where that is faster, and other images of at most 32 elements
+ * and many channels, of any floating dtype, by "col2im": a sum over channels for each element and tap, and then sums of
+ * those. An image with a sum of either kind that is not finite is computed as by DIRECT. */
 cconv_status cconv_conv_transpose_workspace(const cconv_conv_params *params, const cconv_tensor *input,
                                             const cconv_tensor *weight, const cconv_tensor *bias,
                                             const cconv_tensor *residual, const cconv_tensor *output,

@@ -60,7 +60,7 @@ static bool has_lone_windows(const cc_conv *conv) {
 }
 
 /* Do single inputs lie in one row, and near enough for each tile of so many to be read again where they are? */
-static bool reads_in_place(const cc_conv *conv, int64_t positions, int64_t width) {
+static bool reads_in_place(const cc_conv *conv, int64_t positions, int64_t tiles, int64_t width) {
   const cc_conv_shape *shape = &conv->shape;
   const cc_view *input = &conv->input;
   const int64_t stride = shape->ic > 1 ? input->stride[CC_CHANNEL] : 0, row = shape->ic * conv->element;
@@ -69,9 +69,9 @@ static bool reads_in_place(const cc_conv *conv, int64_t positions, int64_t width
   return (shape->oc < LEAST_CHANNELS || (shape->oc <= PLACE_CHANNELS && width <= near / row)) && shape->taps == 1 &&
          shape->axis[0].out == 1 && shape->axis[1].out == 1 && shape->axis[2].stride == 1 &&
          shape->axis[0].before == 0 && shape->axis[1].before == 0 && shape->axis[2].before == 0 &&
-         conv->weight.in_place && input->dtype == conv->dtype && input->stride[CC_WIDTH] == conv->element &&
-         stride % conv->element == 0 && cc_mul(stride / conv->element, shape->ic, &last) && last <= INT32_MAX &&
-         last >= INT32_MIN;
+         (conv->weight.in_place || tiles == 1) && positions >= width && input->dtype == conv->dtype &&
+         input->stride[CC_WIDTH] == conv->element && stride % conv->element == 0 &&
+         cc_mul(stride / conv->element, shape->ic, &last) && last <= INT32_MAX && last >= INT32_MIN;
 }
 
 /* Tiles of channels for panels, or for inputs in place. */
@@ -165,7 +165,7 @@ bool cconv_conv_panels_prepare(const cc_conv *conv, int64_t threads, cc_conv_wor
     d->adjacent = d->adjacent && cconv_conv_is_adjacent(shape->axis, &conv->residual);
   d->plain = d->adjacent && cconv_conv_is_plain(conv);
   choose_tiles(d, conv, false);
-  if (!windows && reads_in_place(conv, positions, d->width)) {
+  if (!windows && reads_in_place(conv, positions, d->tiles, d->width)) {
     d->in_place = positions / d->width * d->width;
     d->strip = d->tiles == 1 ? positions : cc_max(1, NEAR_BYTES / (d->width * k * es)) * d->width;
   } else if (shape->oc >= LEAST_CHANNELS) {

@@ -15,6 +15,7 @@
 
 enum {
   MOST_INPUTS = 32,        /* of an image: laying out the weights of more, by phases, takes less time than their sums */
+  LEAST_CHANNELS = 4,      /* of the input, for each element of one: adding up takes as long as the sums of 16 */
   LEAST_WEIGHTS = 1 << 11, /* of a group: those of fewer are laid out in no time */
   MOST_WEIGHTS = 1 << 26,  /* of an input channel, so that no offset overflows */
   MOST_CHANNELS = 1 << 14, /* of the input, and ... */
@@ -22,7 +23,8 @@ enum {
   MOST_OUTPUTS = 1 << 12,  /* ... of an image and a channel, so that scratch is small; ... */
   MOST_VALUES = 1 << 18,   /* ... and inputs of all channels */
   MOST_ROWS = 96,          /* inputs of several images that share the weights read */
-  STEP = 32,               /* input channels read side by side */
+  STEP = 32,               /* input channels read side by side, at most ... */
+  PACKED_BYTES = 1 << 19,  /* ... of weights that are packed */
   ROW_BYTES = 1 << 13,     /* of weights that a unit reads of an input channel: pages, rather than parts of them */
   UNITS_A_THREAD = 2
 };
@@ -38,14 +40,35 @@ static int64_t inputs_of(const cc_axis *axis) { return axis->in; }
 static int64_t outputs_of(const cc_axis *axis) { return axis->out; }
 static int64_t taps_of(const cc_axis *axis) { return axis->kernel; }
 
+/* Pairs of an output and a tap that are made of an input, were there inputs all around. */
+static double pairs_of(const cc_conv *conv) {
+  double all = 1;
+  for (int a = 0; a < CCONV_MAX_SPATIAL; a++) {
+    const cc_axis *axis = &conv->shape.axis[a];
+    int64_t pairs = 0;
+    for (int64_t k = 0; k < axis->kernel; k++) { /* outputs o with o = k dilation - before, modulo the stride */
+      const int64_t first = ((k * axis->dilation - axis->before) % axis->stride + axis->stride) % axis->stride;
+      pairs += first < axis->out ? (axis->out - 1 - first) / axis->stride + 1 : 0;
+    }
+    all *= (double)pairs;
+  }
+  return all;
+}
+
+/* Twice the multiply-adds of so many pairs. */
+static double operations_of(const cc_conv *conv, double pairs) {
+  const cc_conv_shape *shape = &conv->shape;
+  return 2.0 * (double)shape->n * (double)shape->groups * (double)shape->oc * (double)shape->ic * pairs;
+}
+
 bool cconv_products_fit(const cc_conv *conv) {
   const cc_conv_shape *shape = &conv->shape;
   const int64_t inputs = product(shape->axis, MOST_INPUTS + 1, inputs_of);
   const int64_t taps = product(shape->axis, MOST_SUMS + 1, taps_of);
   return conv->kernels->deposit && inputs > 0 && inputs <= MOST_INPUTS && taps > 1 && inputs * taps <= MOST_SUMS &&
-         product(shape->axis, MOST_OUTPUTS + 1, outputs_of) <= MOST_OUTPUTS && shape->ic > 0 &&
-         shape->ic <= MOST_CHANNELS && inputs * shape->ic <= MOST_VALUES && shape->oc > 0 &&
-         shape->oc <= MOST_WEIGHTS / taps && shape->ic * shape->oc * taps >= LEAST_WEIGHTS;
+         product(shape->axis, MOST_OUTPUTS + 1, outputs_of) <= MOST_OUTPUTS && shape->ic >= LEAST_CHANNELS * inputs &&
+         shape->ic <= MOST_CHANNELS && 2 * inputs * taps <= 3 * pairs_of(conv) && inputs * shape->ic <= MOST_VALUES &&
+         shape->oc > 0 && shape->oc <= MOST_WEIGHTS / taps && shape->ic * shape->oc * taps >= LEAST_WEIGHTS;
 }
 
 /* Are weights of an input channel dense, so that a tile can read them? */
@@ -68,22 +91,6 @@ static int64_t pitch_of(int64_t n, int64_t element) {
   return (cc_ceil_div(n, line) | 1) * line;
 }
 
-/* Twice the multiply-adds that outputs are made of, were there inputs all around. */
-static double operations_of(const cc_conv *conv) {
-  const cc_conv_shape *shape = &conv->shape;
-  double operations = 2.0 * (double)shape->n * (double)shape->groups * (double)shape->oc * (double)shape->ic;
-  for (int a = 0; a < CCONV_MAX_SPATIAL; a++) {
-    const cc_axis *axis = &shape->axis[a];
-    int64_t pairs = 0;
-    for (int64_t k = 0; k < axis->kernel; k++) { /* outputs o with o = k dilation - before, modulo the stride */
-      const int64_t first = ((k * axis->dilation - axis->before) % axis->stride + axis->stride) % axis->stride;
-      pairs += first < axis->out ? (axis->out - 1 - first) / axis->stride + 1 : 0;
-    }
-    operations *= (double)pairs;
-  }
-  return operations;
-}
-
 void cconv_products_prepare(const cc_conv *conv, int64_t threads, cc_products *p) {
   const cc_conv_shape *shape = &conv->shape;
   const cc_kernels *kernels = conv->kernels;
@@ -98,7 +105,7 @@ void cconv_products_prepare(const cc_conv *conv, int64_t threads, cc_products *p
   p->image_groups = cc_ceil_div(shape->n, p->images);
   p->rows = p->images * p->inputs;
   p->lane_groups = cc_ceil_div(shape->oc, vl);
-  const double operations = operations_of(conv);
+  const double operations = operations_of(conv, (double)(p->inputs * p->taps));
   threads = cconv_operation_parts(threads, threads, operations);
   const int64_t all = p->image_groups * shape->groups * p->lane_groups;
   p->groups_a_unit = cc_max(1, cc_min(ROW_BYTES / (vl * p->taps * es), all / (UNITS_A_THREAD * threads)));
@@ -107,18 +114,19 @@ void cconv_products_prepare(const cc_conv *conv, int64_t threads, cc_products *p
   p->width = kernels->conv_tiles[cc_ceil_div(p->rows, p->tiles) - 1].width[0].nv * vl;
   p->units = p->image_groups * shape->groups * cc_ceil_div(p->lane_groups, p->groups_a_unit);
   p->parts = cconv_operation_parts(threads, p->units, operations);
+  p->step = p->in_place ? STEP : cc_max(1, cc_min(STEP, PACKED_BYTES / (columns * es)));
   p->x_pitch = pitch_of(shape->ic, es);
   p->pitch = pitch_of(columns, es);
   p->slab_rows = cc_ceil_div(p->outputs, vl) * vl;
-  p->strange_bytes = cc_lines(shape->n * (int64_t)sizeof(atomic_bool));
+  p->left_bytes = cc_lines(shape->n * (int64_t)sizeof(atomic_bool));
   p->at_bytes = cc_lines(p->inputs * p->taps * (int64_t)sizeof(int32_t));
   p->sums_at = p->rows * p->x_pitch * es;
   p->weights_at = p->sums_at + p->rows * p->pitch * es;
-  p->tap_at = p->weights_at + cc_lines((STEP * (p->in_place ? vl : columns) + vl) * es);
+  p->tap_at = p->weights_at + cc_lines((p->step * (p->in_place ? vl : columns) + vl) * es);
   p->slab_at = p->tap_at + p->taps * vl * es;
   p->turned_at = p->slab_at + (p->slab_rows + 1) * vl * es;
   p->thread_bytes = p->turned_at + (p->slab_rows + 1) * vl * es;
-  p->workspace = p->strange_bytes + p->at_bytes + p->parts * cc_lines(p->thread_bytes);
+  p->workspace = p->left_bytes + p->at_bytes + p->parts * cc_lines(p->thread_bytes);
 }
 
 /* Where the sums of input i and tap k fall: an output, or behind the last where it is cut off. */
@@ -211,7 +219,7 @@ static void multiply(const cc_products *p, const unit_of *u, int64_t part) {
   const int64_t whole = p->in_place ? all / vl * vl : 0;
   char *packed = u->scratch + p->weights_at;
   for (int64_t c = 0, step; c < conv->shape.ic && !cconv_run_stopped(p->run, part); c += step) {
-    step = cc_min(STEP, conv->shape.ic - c);
+    step = cc_min(p->step, conv->shape.ic - c);
     const char *from = weight->data + u->g * weight->group + c * weight->in + u->first * weight->out;
     if (whole > 0)
       add_products(p, u, c, step, &(columns){from, 0, whole, weight->in / es});
@@ -229,6 +237,7 @@ static void multiply(const cc_products *p, const unit_of *u, int64_t part) {
              sizeof job.stride);
     }
     conv->kernels->weight_pack(&job);
+    memset(packed + step * (all - whole) * es, 0, (size_t)(vl * es)); /* a tile reads beyond the last */
     add_products(p, u, c, step, &(columns){packed, whole, all, all - whole});
   }
 }
@@ -273,17 +282,16 @@ static void store(const cc_products *p, const unit_of *u, int64_t n, int64_t lan
   }
 }
 
-static atomic_bool *strange(const cc_products *p, int64_t n) {
-  return (atomic_bool *)(void *)(p->memory - p->strange_bytes) + n;
+static atomic_bool *left(const cc_products *p, int64_t n) {
+  return (atomic_bool *)(void *)(p->memory - p->left_bytes) + n;
 }
 
-/* Are all sums of an image of the unit finite? */
-static bool is_finite(const cc_products *p, const unit_of *u, int64_t n) {
-  const int64_t es = p->conv->element;
-  for (int64_t i = n * p->inputs; i < (n + 1) * p->inputs; i++)
-    if (!p->conv->kernels->is_finite(u->scratch + p->sums_at + i * p->pitch * es, u->channels * p->taps))
-      return false;
-  return true;
+/* Leave image n to others where rows of sums, `pitch` elements apart, are not all finite. */
+static void judge(const cc_products *p, int64_t n, const char *sums, int64_t rows, int64_t pitch, int64_t columns) {
+  const cc_conv *conv = p->conv;
+  for (int64_t i = 0; i < rows; i++)
+    if (!conv->kernels->is_finite(sums + i * pitch * conv->element, columns))
+      atomic_store_explicit(left(p, n), true, memory_order_relaxed);
 }
 
 /* Add the sums of a unit up where they fall, a vector of channels at a time. */
@@ -293,11 +301,13 @@ static void add_up(const cc_products *p, const unit_of *u) {
   const int64_t es = conv->element, vl = kernels->vector_length;
   char *slab = u->scratch + p->slab_at, *taps = u->scratch + p->tap_at;
   for (int64_t n = 0; n < u->images; n++) {
-    if (!is_finite(p, u, n))
-      atomic_store_explicit(strange(p, u->n + n), true, memory_order_relaxed);
+    judge(p, u->n + n, u->scratch + p->sums_at + n * p->inputs * p->pitch * es, p->inputs, p->pitch,
+          u->channels * p->taps);
     for (int64_t lane = 0; lane < u->channels; lane += vl) {
       const int64_t lanes = cc_min(vl, u->channels - lane);
       memset(slab, 0, (size_t)((p->slab_rows + 1) * vl * es));
+      if (lanes < vl)
+        memset(taps, 0, (size_t)(p->taps * vl * es));
       for (int64_t i = 0; i < p->inputs; i++) {
         kernels->transpose(&(cc_transpose_job){.source = u->scratch + p->sums_at +
                                                          ((n * p->inputs + i) * p->pitch + lane * p->taps) * es,
@@ -309,6 +319,7 @@ static void add_up(const cc_products *p, const unit_of *u) {
         kernels->deposit(&(cc_deposit_job){
             .x = taps, .n = p->taps, .at = (const int32_t *)(const void *)p->memory + i * p->taps, .y = slab});
       }
+      judge(p, u->n + n, slab, 1, 0, p->outputs * vl);
       store(p, u, u->n + n, lane, lanes);
     }
   }
@@ -324,8 +335,6 @@ static void run_unit(void *arg, int64_t unit, bool first_unit, int64_t part) {
   u.n = image / shape->groups * p->images;
   u.images = cc_min(p->images, shape->n - u.n);
   u.scratch = p->memory + p->at_bytes + part * cc_lines(p->thread_bytes);
-  if (first_unit)
-    memset(u.scratch + p->tap_at, 0, (size_t)(p->taps * vl * p->conv->element)); /* lanes that no channel has */
   if (first_unit || run == 0) /* else the unit before left these inputs in the scratch */
     pack_inputs(p, &u);
   multiply(p, &u, part);
@@ -333,22 +342,22 @@ static void run_unit(void *arg, int64_t unit, bool first_unit, int64_t part) {
 }
 
 cconv_status cconv_products_run(cc_products *p, cc_run *run, char *workspace) {
-  p->memory = workspace + p->strange_bytes;
+  p->memory = workspace + p->left_bytes;
   for (int64_t n = 0; n < p->conv->shape.n; n++)
-    atomic_init(strange(p, n), false);
+    atomic_init(left(p, n), false);
   p->run = run;
   write_at(p, (int32_t *)(void *)p->memory);
   return cconv_parallel(run, run_unit, p, p->units, p->parts);
 }
 
 bool cconv_products_left(const cc_products *p, int64_t n) {
-  return atomic_load_explicit(strange(p, n), memory_order_relaxed);
+  return atomic_load_explicit(left(p, n), memory_order_relaxed);
 }
 
 void cconv_products_describe(const cc_products *p, cconv_plan_info *info) {
   info->algorithm = "col2im";
   info->threads = (int32_t)p->parts;
-  info->operations = operations_of(p->conv);
+  info->operations = operations_of(p->conv, pairs_of(p->conv));
   info->phases = info->passes = info->chunks = 1;
   for (int a = 0; a < CCONV_MAX_SPATIAL; a++) {
     info->blocks[a] = 1;

@@ -2,9 +2,9 @@
  * conv_products.h - a transposed convolution of few inputs, whose time is that of reading its weights: col2im.
  *
  * Law: every input is multiplied by every weight of its channel, with the weights' own order in the lanes, so they are
- * read once and where they lie; the sums over channels, one for each input and tap, are then added up where they fall:
- * input by input, tap by tap. An image with one that is not finite is left to direct sums, which know that zeros are
- * around it. */
+ * read once, and where they lie if they are dense; the sums over channels, one for each input and tap, are then added up
+ * where they fall: input by input, tap by tap. An image with a sum of either kind that is not finite is left to direct
+ * sums, which know that zeros are around it. */
 #ifndef CC_CONV_PRODUCTS_H
 #define CC_CONV_PRODUCTS_H
 
@@ -18,9 +18,10 @@ typedef struct cc_products {
   int64_t rows, tiles, width;         /* inputs of a group of images, cut into tiles; columns of the widest */
   int64_t lane_groups, groups_a_unit; /* of output channels, a vector each */
   int64_t units, parts;
+  int64_t step;           /* input channels whose weights are read side by side */
   int64_t x_pitch, pitch; /* elements from input to input: its channels, its sums */
   bool in_place;          /* weights, but for the end of a row */
-  int64_t strange_bytes;  /* the workspace: flags of images, which outlive the run, ... */
+  int64_t left_bytes;     /* the workspace: flags of images, which outlive the run, ... */
   int64_t at_bytes;       /* ... where sums fall, then for each thread ... */
   int64_t sums_at, weights_at, tap_at, slab_at, turned_at, thread_bytes; /* ... its inputs, and these */
   int64_t slab_rows;

@@ -114,7 +114,7 @@ static bool in_one_pass(const cc_conv *conv, int64_t threads, const char *dense,
 static bool is_of_products(const cc_conv *conv) {
   cc_phases pass;
   return conv->algorithm == CCONV_ALGORITHM_AUTO && cconv_products_fit(conv) &&
-         !(in_one_pass(conv, 1, NULL, &pass) && (pass.digits || pass.matrix));
+         !(conv->matrix && in_one_pass(conv, 1, NULL, &pass) && (pass.digits || pass.matrix));
 }
 
 /* Worked out, with the weights that a plan keeps, if it does: `copy` is the convolution with those. */
@@ -163,7 +163,7 @@ int64_t cconv_transpose_workspace(const cc_conv *conv, int64_t threads, const ch
   if (is_of_products(conv)) {
     prepare_products(conv, threads, dense, &copy, &products);
     const cc_conv one = cconv_matrix_directly(&copy, 0);
-    return cc_max(products.workspace, products.strange_bytes + cconv_transpose_workspace(&one, threads, NULL));
+    return cc_max(products.workspace, products.left_bytes + cconv_transpose_workspace(&one, threads, NULL));
   }
   if (in_one_pass(conv, threads, dense, &pass))
     return pass.workspace;
@@ -198,7 +198,7 @@ cconv_status cconv_transpose_run(const cc_conv *conv, cc_run *run, char *workspa
     for (int64_t n = 0; !status && n < conv->shape.n; n++)
       if (cconv_products_left(&products, n)) {
         const cc_conv one = cconv_matrix_directly(&copy, n);
-        status = cconv_transpose_run(&one, run, workspace + products.strange_bytes, NULL);
+        status = cconv_transpose_run(&one, run, workspace + products.left_bytes, NULL);
       }
     return status;
   }
