@@ -287,10 +287,10 @@ static atomic_bool *left(const cc_products *p, int64_t n) {
 }
 
 /* Leave image n to others where rows of sums, `pitch` elements apart, are not all finite. */
-static void judge(const cc_products *p, int64_t n, const char *sums, int64_t rows, int64_t pitch, int64_t columns) {
+static void judge(const cc_products *p, int64_t n, const char *sums, int64_t rows, int64_t pitch, int64_t length) {
   const cc_conv *conv = p->conv;
   for (int64_t i = 0; i < rows; i++)
-    if (!conv->kernels->is_finite(sums + i * pitch * conv->element, columns))
+    if (!conv->kernels->is_finite(sums + i * pitch * conv->element, length))
       atomic_store_explicit(left(p, n), true, memory_order_relaxed);
 }
 
