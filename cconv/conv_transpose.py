@@ -105,16 +105,16 @@ def conv_transpose2d(
     Notes
     -----
     Outputs that are a stride apart are an ordinary convolution of the input with some of the taps,
-    and are computed as one; no zeros are inserted.  As in `conv2d`
-    there are zeros around the input: an infinite weight that meets them makes NaN.  By 'direct' an
-    element is one chain of multiply-adds over its K products, as in `conv2d`, by input channels,
-    then taps, the last first; its error is at most ``(K + 2) * u * sum(|weight| * |input|)`` before
-    the activation, u being half an ulp of 1.  On a matrix unit it is as of 'bf16x3' and 'int8x3' in
-    `conv2d`, of the taps that an output has; the second computes kernels that are whole multiples
-    of the stride, which is 2 along the last axis.  Images of at most 32 elements, of
-    many channels, that neither of these computes are computed by 'col2im': every element times
-    every tap, summed over channels, and then added up where that falls, to within the bound of
-    'direct'.  An image with a sum of either kind that is not finite is computed by 'direct'.
+    and are computed as one; no zeros are inserted.  As in `conv2d` there are zeros around the
+    input: an infinite weight that meets them makes NaN.  By 'direct' an element is one chain of
+    multiply-adds over its K products, as in `conv2d`, by input channels, then taps, the last first;
+    its error is at most ``(K + 2) * u * sum(|weight| * |input|)`` before the activation, u being
+    half an ulp of 1.  On a matrix unit it is as of 'bf16x3' and 'int8x3' in `conv2d`, of the taps
+    that an output has; the second computes kernels that are whole multiples of the stride, which is
+    2 along the last axis.  Images of at most 32 elements, of many channels, that neither of these
+    computes are computed by 'col2im': every element times every tap, summed over channels, and then
+    added up where that falls, to within the bound of 'direct'.  An image with a sum of either kind
+    that is not finite is computed by 'direct'.
     The bits of the result depend neither on `threads`, nor on what else is in the batch, nor on
     strides in memory.
 

@@ -15,7 +15,7 @@
 
 enum {
   MOST_INPUTS = 32,        /* of an image: laying out the weights of more, by phases, takes less time than their sums */
-  LEAST_CHANNELS = 4,      /* of the input, for each element of one: adding up takes as long as the sums of 16 */
+  LEAST_CHANNELS = 4,      /* of the input, for each of its elements: of fewer, adding up takes too long (measured) */
   LEAST_WEIGHTS = 1 << 11, /* of a group: those of fewer are laid out in no time */
   MOST_WEIGHTS = 1 << 26,  /* of an input channel, so that no offset overflows */
   MOST_CHANNELS = 1 << 14, /* of the input, and ... */

@@ -5,7 +5,7 @@
  * (see shape/transpose_shape.h): no zero is inserted, no sum is stored before it is whole. Where other
  * phases have outputs, all outputs are first made bias: there may be far more phases than taps. Direct ones that meet
  * every output go in one pass (ops/conv_phases.h), with the same bits; or, where AUTO is asked for, on a matrix unit. Of
- * few inputs, which no matrix unit takes, all products are then added up where they fall (ops/conv_products.h). */
+ * few inputs, which no matrix unit takes, AUTO adds all products up where they fall: col2im (ops/conv_products.h). */
 #include "ops/conv_transpose.h"
 #include "base/checked.h"
 #include "base/error.h"
@@ -110,7 +110,7 @@ static bool in_one_pass(const cc_conv *conv, int64_t threads, const char *dense,
   return true;
 }
 
-/* Is that taken? Shapes, parameters and dtype decide. */
+/* Is it computed by col2im? Shapes, parameters and dtype decide. */
 static bool is_of_products(const cc_conv *conv) {
   cc_phases pass;
   return conv->algorithm == CCONV_ALGORITHM_AUTO && cconv_products_fit(conv) &&
