@@ -263,7 +263,7 @@ setup(
         Extension(
             "cconv._core",
             sources=["cconv/_core.pyx", *files("*.c")],
-            depends=[*files("*.h", "*.inc"), "cconv/cconv_import.h"],
+            depends=[*files("*.h", "*.inc"), "cconv/cconv_import.h", "cconv/results.h"],
             include_dirs=["src_c/include", "src_c", "cconv", numpy.get_include()],
             # The C interface of NumPy 1.25, which 1.26 shares: the oldest that runs cconv.
             define_macros=[

@@ -14,6 +14,7 @@ from cconv._arguments import Array, IndexArray
 from cconv._check import Shape
 
 Order = tuple[int, ...] | None  # axes from the slowest in memory to the fastest; None for C order
+Empty = Callable[[Shape, np.dtype[Any]], NDArray[Any]]  # a new array, such as a backend gives
 
 # DLPack's devices whose memory the processor reads: its own, pinned and managed memory.
 HOST_DEVICES = (1, 3, 11, 13)
@@ -169,6 +170,7 @@ def deliver(
     sources: Sequence[NDArray[Any] | None],
     compute: Callable[[Array], None],
     order: Order = None,
+    empty: Empty = np.empty,
 ) -> Array:
     """Have `compute` fill an array of this shape and dtype: `out`, or a new one in memory order.
 
@@ -186,7 +188,7 @@ def deliver(
         ):
             _run(function, compute, target)
             return out
-    result = allocate(function, "the output", shape, dtype, order)
+    result = allocate(function, "the output", shape, dtype, order, empty)
     _run(function, compute, result)
     if out is None:
         return result
@@ -195,14 +197,19 @@ def deliver(
 
 
 def allocate(
-    function: str, what: str, shape: Shape, dtype: np.dtype[Any], order: Order = None
+    function: str,
+    what: str,
+    shape: Shape,
+    dtype: np.dtype[Any],
+    order: Order = None,
+    empty: Empty = np.empty,
 ) -> NDArray[Any]:
     """Give a new array in memory order whose elements are yet to be written."""
     nbytes = _check.total_size(function, shape, dtype.itemsize)
     try:
         if order is None:
-            return np.empty(shape, dtype)
-        dense = np.empty([shape[axis] for axis in order], dtype)
+            return empty(shape, dtype)
+        dense = empty(tuple(shape[axis] for axis in order), dtype)
         return dense.transpose([order.index(axis) for axis in range(len(order))])
     except MemoryError:
         raise MemoryError(

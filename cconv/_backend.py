@@ -10,6 +10,9 @@ import warnings
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from cconv import _openmp as _openmp  # before the core
 from cconv._version import __version__
 
@@ -105,6 +108,8 @@ class Backend(Protocol):
     ) -> None: ...
 
     def max_unpool(self, input: Any, indices: Any, out: Any, threads: int) -> None: ...
+
+    def empty(self, shape: Ints, dtype: np.dtype[Any]) -> NDArray[Any]: ...
 
     def release_workspace(self) -> None: ...
 

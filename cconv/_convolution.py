@@ -160,7 +160,8 @@ def compute(conv: Convolution, taken: Operands) -> tuple[Array, Plan | None]:
     last = conv.geometry.channels_last
     order = None if out is not None else _arrays.order(x, conv.rank, last)
     shape, sources = conv.geometry.output_shape, (x, w, b, more)
-    result = _arrays.deliver(conv.function, out, shape, conv.dtype, sources, run, order)
+    how = (shape, conv.dtype, sources, run, order, backend.empty)
+    result = _arrays.deliver(conv.function, out, *how)
     return result, plan
 
 

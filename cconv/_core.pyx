@@ -21,6 +21,14 @@ cdef extern from "Python.h":
     unsigned long PyThread_get_thread_ident() nogil
     int PyErr_CheckSignals()  # declared anew: its exception is not to be looked for at once
 
+
+cdef extern from "results.h":
+    object PyDataMem_GetHandler()
+    object PyDataMem_SetHandler(object handler)
+    object cconv_line_handler()
+    bint cconv_begins_with_line(object handler, int rank, const cnp.npy_intp *shape, int type)
+
+
 cdef dict _DTYPE_NAMES = {
     "float32": CCONV_FLOAT32,
     "float64": CCONV_FLOAT64,
@@ -92,6 +100,7 @@ cdef enum:
     MOST_AXES = 5
 cdef object _local = threading.local()
 cdef object _tell_of_fork = None
+cdef object _lines = cconv_line_handler()
 cdef unsigned long _main_thread = 0
 
 
@@ -267,6 +276,27 @@ cdef _take_buffer(size_t nbytes):
     if buffer is None or <size_t>cnp.PyArray_NBYTES(buffer) < nbytes:
         buffer = np.empty(nbytes, np.uint8)
     return buffer
+
+
+def empty(shape, dtype):
+    """Give a new array; where it is large its memory begins with a line of the cache."""
+    cdef cnp.npy_intp sizes[MOST_AXES]
+    if len(shape) > MOST_AXES:
+        return np.empty(shape, dtype)
+    for axis, size in enumerate(shape):
+        sizes[axis] = size
+    return _empty(len(shape), sizes, dtype.num)
+
+
+cdef _empty(int rank, cnp.npy_intp *shape, int type):
+    handler = PyDataMem_GetHandler()
+    if not cconv_begins_with_line(handler, rank, shape, type):
+        return cnp.PyArray_EMPTY(rank, shape, type, 0)
+    PyDataMem_SetHandler(_lines)
+    try:
+        return cnp.PyArray_EMPTY(rank, shape, type, 0)
+    finally:
+        PyDataMem_SetHandler(handler)
 
 
 cdef cconv_context _new_context(threads):

@@ -350,7 +350,7 @@ def _run(
     if out is not None and out.dtype == result and _is_viewable(out, axes):
         work = out
     else:
-        work = _arrays.allocate(function, "the result", source.shape, result)
+        work = _arrays.allocate(function, "the result", source.shape, result, None, backend.empty)
     if work.size:
         views, places = (source, work), (-1, -1, *range(image.ndim))
         if image.ndim > 3:

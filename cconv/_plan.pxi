@@ -338,7 +338,7 @@ cdef int _remember(_Images *images, tuple axes, cnp.ndarray out) except -1:
 
 
 cdef _new_result(_Images *images):
-    return cnp.PyArray_EMPTY(images.out_rank, images.out_shape, images.out_type, 0)
+    return _empty(images.out_rank, images.out_shape, images.out_type)
 
 
 cdef cconv_tensor *_read_or_null(array, cconv_tensor *tensor) except? NULL:

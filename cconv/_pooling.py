@@ -78,7 +78,7 @@ def _long(
     count = _threads.resolve(function, threads)
     places = None
     if given.indexed:
-        what = (function, "the indices", given.shape, _dtypes.INT64, given.order)
+        what = (function, "the indices", given.shape, _dtypes.INT64, given.order, backend.empty)
         places = _arrays.allocate(*what)
 
     def compute(result: Array) -> None:
@@ -88,7 +88,7 @@ def _long(
         if key is not None and places is None and lasts:
             _cache.remember(_cache.recent.pools, key, pool)
 
-    how = (given.shape, given.dtype, (x,), compute, given.order)
+    how = (given.shape, given.dtype, (x,), compute, given.order, backend.empty)
     values = _arrays.deliver(function, out, *how)
     return values if places is None else (values, places)
 

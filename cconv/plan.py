@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 from cconv import _arguments, _arrays, _check, _convolution, _dtypes, _threads
 from cconv._activations import Activation
 from cconv._arguments import Array, ConvArguments, Ints, Padding, TransposeArguments
+from cconv._backend import backend
 from cconv._convolution import Convolution
 
 NAME = "ConvPlan"
@@ -222,7 +223,8 @@ class ConvPlan:
             self._plan.run(image, None, None, more, target)
 
         order = _arrays.order(image, conv.rank, geometry.channels_last) if out is None else None
-        return _arrays.deliver(NAME, out, shape, conv.dtype, (image, more), run, order)
+        how = (shape, conv.dtype, (image, more), run, order, backend.empty)
+        return _arrays.deliver(NAME, out, *how)
 
     @property
     def input_shape(self) -> tuple[int, ...]:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from cconv import _arguments, _arrays, _dtypes, _filters, _threads
-from cconv._backend import convolve
+from cconv._backend import backend, convolve
 from cconv._filters import Array
 
 __all__ = ["convolve2d", "correlate2d"]
@@ -239,7 +239,7 @@ def _correlate(function: str, mode: str, given: Operands, *, flipped: bool = Fal
         work = np.dtype(np.int32)
     elif dtype.kind == "b":
         work = np.dtype(np.int64)
-    result = _arrays.allocate(function, "the result", shape, work)
+    result = _arrays.allocate(function, "the result", shape, work, None, backend.empty)
     taps = np.ascontiguousarray(np.flip(kernel) if flipped else kernel)[np.newaxis, np.newaxis]
     convolve(
         image[np.newaxis, np.newaxis],

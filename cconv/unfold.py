@@ -103,7 +103,9 @@ def unfold(
         images = x if batched else x[np.newaxis]
         backend.unfold(images, result if batched else result[np.newaxis], *window, count)
 
-    return _arrays.deliver(function, out, geometry.output_shape, x.dtype, (x,), compute)
+    return _arrays.deliver(
+        function, out, geometry.output_shape, x.dtype, (x,), compute, empty=backend.empty
+    )
 
 
 def fold(
@@ -193,4 +195,6 @@ def fold(
         counts = map(_shape.output_size, geometry.axes)
         terms = math.prod(map(min, kernel, counts))
         _dtypes.bounded(function, {"input": columns.dtype}, terms, 0.0, {})
-    return _arrays.deliver(function, out, geometry.output_shape, dtype, (columns,), compute)
+    return _arrays.deliver(
+        function, out, geometry.output_shape, dtype, (columns,), compute, empty=backend.empty
+    )

@@ -197,7 +197,8 @@ def _unpool(
             _refuse(function, places, results.shape[2:])
 
     order = None if out is not None else _arrays.order(x, rank, last)
-    return _arrays.deliver(function, out, shape, x.dtype, (x, places), compute, order)
+    how = (shape, x.dtype, (x, places), compute, order, backend.empty)
+    return _arrays.deliver(function, out, *how)
 
 
 def _refuse(function: str, places: IndexArray, size: Shape) -> NoReturn:

@@ -6,6 +6,10 @@ arguments (`_core.pyi` says which arrays they take), and shares no code with it.
 """
 
 from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from cconv.reference.conv import conv
 from cconv.reference.filter import Extreme, Separable
@@ -23,6 +27,7 @@ __all__ = [
     "Separable",
     "conv",
     "cpu_features",
+    "empty",
     "fold",
     "forked",
     "key",
@@ -35,6 +40,11 @@ __all__ = [
     "tell_when_held_back",
     "unfold",
 ]
+
+
+def empty(shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Give a new array."""
+    return np.empty(shape, dtype)
 
 
 def release_workspace() -> None:

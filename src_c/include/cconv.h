@@ -171,8 +171,9 @@ typedef enum cconv_pool_kind { CCONV_POOL_MAX = 0, CCONV_POOL_AVERAGE, CCONV_POO
  * with C channels of H x W floats in the order (N, H, W, C), stride is {4 H W C, 4, 4 W C, 4 C}. An
  * input may have strides of 0, which repeat its elements.
  * A weight is (out channels, in channels / groups, kernel...), a bias has rank 1. Elements are
- * native, and aligned to their size everywhere but in an input or a residual. Batch and channels may
- * be 0; data may then be NULL. */
+ * native, and aligned to their size everywhere but in an input or a residual. An output that begins
+ * with a line of the cache, at a multiple of 64 bytes, is written fastest. Batch and channels may be
+ * 0; data may then be NULL. */
 typedef struct cconv_tensor {
   uint32_t struct_size; /* sizeof(cconv_tensor) */
   int32_t dtype;        /* cconv_dtype */
