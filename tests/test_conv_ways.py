@@ -204,6 +204,25 @@ def test_rows_that_few_channels_read_where_they_lie(filters: int) -> None:
                 assert_same_bits(turned, expected)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("start", [0, 4, 8, 16, 36, 60])
+def test_rows_that_few_channels_read_begin_anywhere(start: int, dtype: type) -> None:
+    """Tiles begin with lines of the input: none of its values is left out, or taken twice."""
+    rng = np.random.default_rng(start)
+    for size in (16, 48, 64, 128, 144, 784):
+        for channels, filters, images in ((9, 4, 1), (40, 20, 2), (33, 32, 3)):
+            shape = (images, channels, size)
+            memory = np.zeros(np.prod(shape) * np.dtype(dtype).itemsize + 128, np.uint8)
+            at = -memory.ctypes.data % 64 + start
+            x = np.ndarray(shape, dtype, memory, at)
+            x[...] = rng.integers(-9, 10, shape)
+            w = rng.integers(-9, 10, (filters, channels, 1)).astype(dtype)
+            expected = np.einsum("ncp,fc->nfp", x, w[..., 0])
+            for threads in (1, 3):
+                y = cconv.conv1d(x, w, algorithm="direct", threads=threads)
+                assert_same_bits(y, expected)
+
+
 def test_no_channels_in_beside_many() -> None:
     """A view of none keeps the strides of all: sums of no terms are the bias."""
     x, w = np.ones((1, 3, 20, 20), np.float32)[:, :0], np.ones((4, 3, 3, 3), np.float32)[:, :0]
