@@ -18,7 +18,7 @@ enum {
                             /* others: times of all have to fit */
   NEAR_BYTES = 1 << 20,     /* transformed weights up to here stay in a level 2 cache */
   MOST_OUTPUTS = 1 << 30,   /* that the model of bf16x3 tells apart */
-  LEAST_PRODUCTS = 5 << 20, /* of an image and group: of fewer, what comes before and after takes as long */
+  LEAST_PRODUCTS = 4 << 20, /* of an image and group: of fewer, what comes before and after takes as long */
   MOST_SPLIT_TAPS = 256,    /* of a kernel whose values are split in parts: 32 channels of them are made at once; */
   MOST_PLACES = 1 << 13,    /* of a transposed convolution: of more, places in the lanes are as fast, and write once; */
   MOST_PHASE_TAPS = 64,     /* in all phases of a transposed convolution, whose weights are made so, too; and phases, */
