@@ -20,7 +20,8 @@ enum {
   LINES_BYTES = 5 << 18,                              /* of a block's lines and the halos of a slice, */
   MOST_LINES = 5 << 20,                               /* or where a row does not fit there: see cconv_int8x3_serves */
   LEAST_POSITIONS = 96,                               /* of a block of LINES_BYTES */
-  HALO_BYTES = 1 << 20,           /* of all channels: more are read twice, for their magnitudes and for their digits */
+  HALO_BYTES = 1 << 20, /* of all channels: more are read twice, for their magnitudes and for their digits */
+  SUM_RECORDS = CC_MATRIX_LANES / CC_DIGIT_LANES,
   SUM_POSITIONS = 128,            /* whose sums are in the level 1 cache until they are stored, */
   SUM_PITCH = SUM_POSITIONS + 16, /* in other sets of it, and a vector that a store may read */
   LONG_ROW = 24,                  /* outputs of a row that are stored by themselves: shorter ones are joined */
@@ -108,8 +109,8 @@ static void prepare(const cc_conv *conv, int64_t threads, cc_conv_work *work) {
   /* Errors of products are those of the greatest there may be. As a rule K of them add up as the root of K does. */
   const double least_share = fmax(1 / (4 * sqrt((double)shape->reduction)), LEAST_SHARE);
   d->least_shares = (int32_t)((double)d->terms * 127 * 255 * least_share);
-  d->lane_blocks = cc_ceil_div(shape->oc, CC_MATRIX_LANES);
-  d->together = conv->phases ? conv->phases->phases * CC_DIGIT_LANES / CC_MATRIX_LANES : 1;
+  d->records = cc_ceil_div(shape->oc, CC_DIGIT_LANES);
+  d->together = conv->phases ? conv->phases->phases : 1;
   threads = cconv_operation_parts(threads, threads, operations);
   choose_blocks(shape, d, &d->blocks);
   d->blocks.channels = cc_min(shape->ic, CC_DIGIT_CHANNELS);
@@ -118,7 +119,7 @@ static void prepare(const cc_conv *conv, int64_t threads, cc_conv_work *work) {
   d->plane = d->windows ? (cc_ceil_div(halo->positions, CC_DIGIT_LANES) | 1) * CC_DIGIT_LANES : halo->channel;
   d->blocks_an_image = d->blocks.count[0] * d->blocks.count[1] * d->blocks.count[2];
   const int64_t places = images * d->blocks_an_image;
-  const int64_t groups = d->lane_blocks / d->together;
+  const int64_t groups = d->records / d->together;
   d->channels_first = cconv_matrix_shares_channels(conv, threads, groups);
   d->runs = d->channels_first || (places % threads && places < 8 * threads) ? cc_min(threads, groups) : 1;
   d->units = places * d->runs;
@@ -131,14 +132,12 @@ static void prepare(const cc_conv *conv, int64_t threads, cc_conv_work *work) {
   const bool pixels = cc_has_pixels(&conv->output, es) && (!conv->phases || conv->output.dtype == conv->dtype);
   d->turned = !d->planes && (conv->phases || d->blocks.out[2] >= LONG_ROW) && !pixels;
   d->record = cc_digit_shares_at(d) + (d->taps > 1 ? d->slices * d->width * CC_DIGIT_LANES : 0);
-  const int64_t all_weights = cc_digit_before(shape->oc, shape->groups, 0) * d->record;
+  const int64_t all_weights = shape->groups * d->records * d->record;
   d->shared = !conv->weight.kept && all_weights <= d->parts * SHARED_BYTES &&
               cc_min(places - 1, SHARED_WEIGHTS) * shape->oc * shape->reduction / d->parts >= SHARED_WEIGHTS;
 
   const bool kept = conv->weight.kept || d->shared;
-  const int64_t each = d->together * (CC_MATRIX_LANES / CC_DIGIT_LANES); /* records made at once */
-  const int64_t weight_rows =
-      cc_lines(d->slices * d->width * d->taps * CC_DIGIT_LANES * es) * (conv->phases ? each : 1);
+  const int64_t weight_rows = cc_lines(d->slices * d->width * d->taps * CC_DIGIT_LANES * es) * d->together;
   const int64_t weight_copy =
       conv->weight.in_place || conv->phases ? 0 : cc_lines(shape->reduction * CC_DIGIT_LANES * es);
   const int64_t turned =
@@ -153,7 +152,7 @@ static void prepare(const cc_conv *conv, int64_t threads, cc_conv_work *work) {
   d->sums_at = at;
   at += SUM_PITCH * CC_MATRIX_LANES * (int64_t)sizeof(float);
   d->weights_at = at;
-  at += kept ? 0 : each * d->record;
+  at += kept ? 0 : cc_max(d->together, SUM_RECORDS) * d->record;
   d->turned_at = at;
   at += turned;
   d->halo_at = at;
@@ -174,54 +173,51 @@ static void prepare(const cc_conv *conv, int64_t threads, cc_conv_work *work) {
   work->weights = CC_ALIGNMENT + all_weights + weight_rows + weight_copy;
 }
 
-/* Make the records of the blocks of lanes that are made together, from block b on. */
-static void make_weights(const cc_int8x3 *d, int64_t g, int64_t b, char *rows, char *records, uint32_t *greatest) {
+/* Make the records that are made together, from record r of a group on. */
+static void make_weights(const cc_int8x3 *d, int64_t g, int64_t r, char *rows, char *records, uint32_t *greatest) {
   if (d->conv->phases)
-    cconv_phases_digits_weights(d, g, b / d->together, rows, records, greatest);
+    cconv_phases_digits_weights(d, g, r / d->together, rows, records, greatest);
   else
-    cconv_int8x3_make_weights(d->conv, d, g, b, rows, records, greatest);
+    cconv_int8x3_make_weights(d->conv, d, g, r, rows, records, greatest);
 }
 
 static void pack_weights(const cc_conv *conv, const cc_conv_work *work, char *weights) {
   cc_int8x3 d = *(const cc_int8x3 *)(const void *)work->state;
-  const int64_t oc = conv->shape.oc;
+  const int64_t all = conv->shape.groups * d.records;
   cc_matrix_heading head = {.planes = d.planes};
-  char *records = weights + CC_ALIGNMENT, *rows = records + cc_digit_before(oc, conv->shape.groups, 0) * d.record;
+  char *records = weights + CC_ALIGNMENT, *rows = records + all * d.record;
   d.conv = conv;
-  for (int64_t g = 0; g < conv->shape.groups; g++)
-    for (int64_t b = 0; b < d.lane_blocks; b += d.together)
-      make_weights(&d, g, b, rows, records + cc_digit_before(oc, g, b) * d.record, &head.greatest);
+  for (int64_t r = 0; r < all; r += d.together)
+    make_weights(&d, r / d.records, r % d.records, rows, records + r * d.record, &head.greatest);
   memcpy(weights, &head, sizeof head);
 }
 
 /* The first phase of a run whose weights nobody keeps: those that are made together. */
 static void make_unit(void *arg, int64_t unit, bool first, int64_t part) {
   const cc_int8x3 *d = arg;
-  const int64_t g = unit * d->together / d->lane_blocks, b = unit * d->together % d->lane_blocks;
+  const int64_t r = unit * d->together;
   uint32_t greatest = 0;
   (void)first;
-  make_weights(d, g, b, d->workspace + d->threads_at + part * d->thread_bytes + d->halo_at,
-               d->workspace + d->shared_at + cc_digit_before(d->conv->shape.oc, g, b) * d->record, &greatest);
+  make_weights(d, r / d->records, r % d->records, d->workspace + d->threads_at + part * d->thread_bytes + d->halo_at,
+               d->workspace + d->shared_at + r * d->record, &greatest);
   cconv_matrix_raise(cc_matrix_greatest(d->workspace, d->conv->shape.n), greatest);
 }
 
-/* The records of a block of lanes: kept, or made now. */
-static const char *weights_of(const cc_int8x3 *d, int64_t g, int64_t b, char *scratch) {
-  const int64_t before = cc_digit_before(d->conv->shape.oc, g, b) * d->record;
+/* So many records from record r of a group on: kept, or made now. */
+static const char *weights_of(const cc_int8x3 *d, int64_t g, int64_t r, int64_t count, char *scratch) {
+  const int64_t before = (g * d->records + r) * d->record, within = r % d->together;
   if (d->shared)
     return d->workspace + d->shared_at + before;
   if (d->conv->weight.prepared)
     return d->conv->weight.prepared + CC_ALIGNMENT + before;
-  const int64_t within = b % d->together;
-  if (within == 0) {
-    uint32_t greatest = 0;
-    make_weights(d, g, b, scratch + d->halo_at, scratch + d->weights_at, &greatest);
-    cconv_matrix_raise(cc_matrix_greatest(d->workspace, d->conv->shape.n), greatest);
-  }
-  return scratch + d->weights_at + cc_digit_before(d->conv->shape.oc, 0, within) * d->record;
+  uint32_t greatest = 0;
+  for (int64_t i = 0; within == 0 && i < count; i += d->together)
+    make_weights(d, g, r + i, scratch + d->halo_at, scratch + d->weights_at + i * d->record, &greatest);
+  cconv_matrix_raise(cc_matrix_greatest(d->workspace, d->conv->shape.n), greatest);
+  return scratch + d->weights_at + within * d->record;
 }
 
-/* Do all lanes look at channels that count? */
+/* Do the lanes of so many records look at channels that count? */
 static bool are_even(const cc_int8x3 *d, const char *records, int64_t count, const char *scratch) {
   cc_digit_shares_job job = {
       .levels = (const int8_t *)(scratch + d->levels_at), .channels = d->slices * d->width, .planes = d->planes};
@@ -234,7 +230,7 @@ static bool are_even(const cc_int8x3 *d, const char *records, int64_t count, con
   return true;
 }
 
-/* Sums of a block of lanes at a block of outputs, and their way to the output. */
+/* Sums of so many records at a block of outputs, and their way to the output. */
 static void sum_block(const cc_int8x3 *d, cc_matrix_target *to, const char *records, int64_t count, int64_t positions,
                       char *scratch) {
   const cc_digit_block *head = (const cc_digit_block *)(const void *)scratch;
@@ -279,10 +275,11 @@ static void run_unit(void *arg, int64_t unit, bool first_unit, int64_t part) {
     cconv_matrix_raise(cc_matrix_greatest(d->workspace, n), head->even ? head->greatest : APART);
   }
   const int64_t positions = cconv_block_positions(&d->blocks.halo, &block);
-  const int64_t groups = d->lane_blocks / d->together, last = cc_part(groups, run + 1, d->runs) * d->together;
-  for (int64_t b = cc_part(groups, run, d->runs) * d->together; b < last; b++) {
-    const int64_t channel = b * CC_MATRIX_LANES, count = cc_digit_records(shape->oc, b);
-    const char *records = weights_of(d, g, b, scratch);
+  const int64_t groups = d->records / d->together, last = cc_part(groups, run + 1, d->runs) * d->together;
+  for (int64_t r = cc_part(groups, run, d->runs) * d->together, count; r < last; r += count) {
+    const int64_t channel = r * CC_DIGIT_LANES;
+    count = cc_min(SUM_RECORDS, last - r);
+    const char *records = weights_of(d, g, r, count, scratch);
     if (atomic_load_explicit(cc_matrix_greatest(d->workspace, n), memory_order_relaxed) == APART)
       continue; /* its outputs are not these; but weights have to be seen */
     if (!are_even(d, records, count, scratch)) {
@@ -297,7 +294,7 @@ static void run_unit(void *arg, int64_t unit, bool first_unit, int64_t part) {
                            .pitch = d->planes || d->turned ? SUM_PITCH : CC_MATRIX_LANES,
                            .n = n,
                            .channel = g * shape->oc + channel,
-                           .rows = cc_min(CC_MATRIX_LANES, shape->oc - channel)};
+                           .rows = cc_min(count * CC_DIGIT_LANES, shape->oc - channel)};
     sum_block(d, &to, records, count, positions, scratch);
   }
 }
@@ -341,7 +338,7 @@ static cconv_status run(const cc_conv *conv, const cc_conv_work *work, cc_run *r
                                 .workspace = workspace,
                                 .make = d.shared ? make_unit : NULL,
                                 .run = run_unit,
-                                .making = conv->shape.groups * d.lane_blocks / d.together,
+                                .making = conv->shape.groups * d.records / d.together,
                                 .units = d.units,
                                 .parts = d.parts,
                                 .otherwise = run_otherwise};

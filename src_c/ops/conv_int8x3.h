@@ -32,9 +32,9 @@ typedef struct cc_int8x3 {
   int64_t rows, steps; /* of taps along the last axis; products of lines, in all */
   int64_t plane;       /* lines of one digit of a slice */
   int64_t record;      /* bytes of the weights of 16 lanes: squares, scale, and shares if there are several taps */
-  int64_t lane_blocks, blocks_an_image, runs, units, parts;
+  int64_t records, blocks_an_image, runs, units, parts; /* records are a group's */
   bool channels_first;  /* units are those of all places and a run of channels, then of the next; else of one place */
-  int64_t together;     /* blocks of lanes whose weights are made at once: of all phases, or one */
+  int64_t together;     /* records that are made at once: of all phases, or one */
   int32_t least_shares; /* of the levels: below, channels differ too much */
   bool packed_once;     /* the halos of all channels are kept until they are lines */
   bool shared;          /* a phase of its own makes all weights, once */
@@ -63,21 +63,11 @@ _Static_assert(sizeof(cc_digit_block) <= CC_ALIGNMENT, "it has a line");
 static inline int64_t cc_digit_scale_at(const cc_int8x3 *d) { return d->steps * CC_DIGITS * CC_DIGIT_SQUARE; }
 static inline int64_t cc_digit_shares_at(const cc_int8x3 *d) { return cc_digit_scale_at(d) + CC_DIGIT_LINE; }
 
-/* Records of a block of lanes: only the last may have one. */
-static inline int64_t cc_digit_records(int64_t oc, int64_t lane_block) {
-  return oc - lane_block * CC_MATRIX_LANES > CC_DIGIT_LANES ? CC_MATRIX_LANES / CC_DIGIT_LANES : 1;
-}
+/* Make record r of a group, and raise the greatest magnitude. `rows` is scratch. */
+void cconv_int8x3_make_weights(const cc_conv *conv, const cc_int8x3 *d, int64_t g, int64_t r, char *rows, char *record,
+                               uint32_t *greatest);
 
-/* Records of all blocks of lanes before this one. */
-static inline int64_t cc_digit_before(int64_t oc, int64_t g, int64_t lane_block) {
-  return g * cc_ceil_div(oc, CC_DIGIT_LANES) + lane_block * (CC_MATRIX_LANES / CC_DIGIT_LANES);
-}
-
-/* Make the records of one block of lanes, and raise the greatest magnitude. `rows` is scratch. */
-void cconv_int8x3_make_weights(const cc_conv *conv, const cc_int8x3 *d, int64_t g, int64_t lane_block, char *rows,
-                               char *records, uint32_t *greatest);
-
-/* Those of all phases of 16 channels, `group` of them before: of d->together blocks of lanes. */
+/* Make the records of all phases of 16 channels, `group` of them before: d->together of them. */
 void cconv_phases_digits_weights(const cc_int8x3 *d, int64_t g, int64_t group, char *rows, char *records,
                                  uint32_t *greatest);
 

@@ -16,59 +16,44 @@ static cc_rows rows_of(const cc_conv *conv, int64_t g, int64_t oc, int64_t lanes
   return cconv_conv_weights(conv, g, oc, lanes, &chunk, copy);
 }
 
-/* Records for planes. */
-static void make_rows(const cc_conv *conv, const cc_int8x3 *d, int64_t g, int64_t lane_block, char *copy, char *records,
-                      uint32_t *greatest) {
-  const int64_t count = cc_digit_records(conv->shape.oc, lane_block);
-  cc_digit_rows_job job = {.channels = d->terms, .greatest = *greatest};
-  for (int64_t i = 0; i < count; i++, records += d->record) {
-    const int64_t oc = lane_block * CC_MATRIX_LANES + i * CC_DIGIT_LANES;
-    job.lanes = cc_min(CC_DIGIT_LANES, conv->shape.oc - oc);
-    const cc_rows w = rows_of(conv, g, oc, job.lanes, copy);
-    job.x = (const float *)(const void *)w.data;
-    job.pitch = w.pitch;
-    job.squares = records;
-    job.scale = (float *)(void *)(records + cc_digit_scale_at(d));
-    d->matrix->digit_rows(&job);
-  }
-  *greatest = job.greatest;
-}
-
-void cconv_int8x3_make_weights(const cc_conv *conv, const cc_int8x3 *d, int64_t g, int64_t lane_block, char *rows,
-                               char *records, uint32_t *greatest) {
+void cconv_int8x3_make_weights(const cc_conv *conv, const cc_int8x3 *d, int64_t g, int64_t r, char *rows, char *record,
+                               uint32_t *greatest) {
   const cc_conv_shape *shape = &conv->shape;
+  const int64_t oc = r * CC_DIGIT_LANES, lanes = cc_min(CC_DIGIT_LANES, shape->oc - oc);
+  float *scale = (float *)(void *)(record + cc_digit_scale_at(d));
   if (d->planes) {
-    make_rows(conv, d, g, lane_block, rows, records, greatest);
+    const cc_rows w = rows_of(conv, g, oc, lanes, rows);
+    cc_digit_rows_job job = {.x = (const float *)(const void *)w.data,
+                             .pitch = w.pitch,
+                             .channels = d->terms,
+                             .lanes = lanes,
+                             .squares = record,
+                             .scale = scale,
+                             .greatest = *greatest};
+    d->matrix->digit_rows(&job);
+    *greatest = job.greatest;
     return;
   }
   const int64_t bytes = d->slices * d->width * shape->taps * CC_DIGIT_LANES * conv->element;
-  const int64_t count = cc_digit_records(shape->oc, lane_block);
+  const int64_t written = lanes < CC_DIGIT_LANES ? 0 : shape->reduction * CC_DIGIT_LANES * conv->element;
+  const cc_rows w = rows_of(conv, g, oc, lanes, rows + cc_lines(bytes));
+  memset(rows + written, 0, (size_t)(bytes - written));
+  conv->kernels->transpose(&(cc_transpose_job){.source = w.data,
+                                               .stride = w.pitch * conv->element,
+                                               .rows = lanes,
+                                               .n = shape->reduction,
+                                               .target = rows,
+                                               .ldt = CC_DIGIT_LANES});
   cc_digit_weights_job job = {.x = (const float *)(const void *)rows,
                               .slices = d->slices,
                               .width = d->width,
                               .rows = d->rows,
                               .row_taps = conv->given[2].kernel,
+                              .squares = record,
+                              .scale = scale,
+                              .shares = shape->taps > 1 ? (uint8_t *)record + cc_digit_shares_at(d) : NULL,
                               .greatest = *greatest};
-  for (int64_t i = 0; i < count; i++, records += d->record) {
-    const int64_t oc = lane_block * CC_MATRIX_LANES + i * CC_DIGIT_LANES,
-                  lanes = cc_min(CC_DIGIT_LANES, shape->oc - oc);
-    const cc_rows w = rows_of(conv, g, oc, lanes, rows + cc_lines(bytes));
-    if (lanes < CC_DIGIT_LANES)
-      memset(rows, 0, (size_t)bytes);
-    else
-      memset(rows + shape->reduction * CC_DIGIT_LANES * conv->element, 0,
-             (size_t)(bytes - shape->reduction * CC_DIGIT_LANES * conv->element));
-    conv->kernels->transpose(&(cc_transpose_job){.source = w.data,
-                                                 .stride = w.pitch * conv->element,
-                                                 .rows = lanes,
-                                                 .n = shape->reduction,
-                                                 .target = rows,
-                                                 .ldt = CC_DIGIT_LANES});
-    job.squares = records;
-    job.scale = (float *)(void *)(records + cc_digit_scale_at(d));
-    job.shares = shape->taps > 1 ? (uint8_t *)records + cc_digit_shares_at(d) : NULL;
-    d->matrix->digit_weights(&job);
-  }
+  d->matrix->digit_weights(&job);
   *greatest = job.greatest;
 }
 
