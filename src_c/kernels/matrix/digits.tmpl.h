@@ -55,23 +55,49 @@ static void magnitudes_of_pixels(const cc_magnitudes_job *job) {
   }
 }
 
+enum { MAGNITUDE_ROWS = 4 }; /* read at once: more of them are on their way, and places are raised once */
+
+/* Raise the greatest of some rows, and those of places [i, i + 16). */
+CC_ALWAYS_INLINE void raise_at(const float *const *x, int64_t i, __mmask16 there, uint32_t *places, __m512i *greatest,
+                               const int rows) {
+  __m512i here = _mm512_loadu_si512(places + i);
+  CC_UNROLL
+  for (int r = 0; r < rows; r++) {
+    const __m512i v = _mm512_and_si512(_mm512_maskz_loadu_epi32(there, x[r] + i), _mm512_set1_epi32(0x7fffffff));
+    greatest[r] = _mm512_max_epu32(greatest[r], v);
+    here = _mm512_max_epu32(here, v);
+  }
+  _mm512_storeu_si512(places + i, here);
+}
+
+CC_ALWAYS_INLINE void magnitudes_of_rows(const cc_magnitudes_job *job, int64_t c, const int rows) {
+  const float *x[MAGNITUDE_ROWS];
+  __m512i greatest[MAGNITUDE_ROWS];
+  CC_UNROLL
+  for (int r = 0; r < rows; r++) {
+    x[r] = row_of(job->x, job->off, job->stride, c + r);
+    greatest[r] = _mm512_setzero_si512();
+  }
+  const int64_t whole = job->n & ~(int64_t)15;
+  for (int64_t i = 0; i < whole; i += 16)
+    raise_at(x, i, 0xffff, job->places, greatest, rows);
+  if (whole < job->n)
+    raise_at(x, whole, (__mmask16)((1U << (job->n - whole)) - 1), job->places, greatest, rows);
+  CC_UNROLL
+  for (int r = 0; r < rows; r++)
+    job->greatest[c + r] = _mm512_reduce_max_epu32(greatest[r]);
+}
+
 static CC_NOINLINE void cconv_f32_magnitudes__amx(const cc_magnitudes_job *job) {
   if (job->pixels) {
     magnitudes_of_pixels(job);
     return;
   }
-  const __m512i magnitude = _mm512_set1_epi32(0x7fffffff);
-  for (int64_t c = 0; c < job->channels; c++) {
-    const float *x = row_of(job->x, job->off, job->stride, c);
-    __m512i greatest = _mm512_setzero_si512();
-    for (int64_t i = 0; i < job->n; i += 16) {
-      const __mmask16 there = (__mmask16)(job->n - i < 16 ? (1U << (job->n - i)) - 1 : 0xffff);
-      const __m512i v = _mm512_and_si512(_mm512_maskz_loadu_epi32(there, x + i), magnitude);
-      greatest = _mm512_max_epu32(greatest, v);
-      _mm512_storeu_si512(job->places + i, _mm512_max_epu32(_mm512_loadu_si512(job->places + i), v));
-    }
-    job->greatest[c] = _mm512_reduce_max_epu32(greatest);
-  }
+  int64_t c = 0;
+  for (; c + MAGNITUDE_ROWS <= job->channels; c += MAGNITUDE_ROWS)
+    magnitudes_of_rows(job, c, MAGNITUDE_ROWS);
+  for (; c < job->channels; c++)
+    magnitudes_of_rows(job, c, 1);
 }
 
 /* Which lanes of four vectors are there. */
