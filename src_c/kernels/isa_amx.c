@@ -31,9 +31,15 @@
 #include "kernels/matrix/digits.tmpl.h"
 
 #define CC_PLANES 0
+#define CC_NEAR 0
 #include "kernels/matrix/digit_steps.tmpl.h"
 
 #define CC_PLANES 1
+#define CC_NEAR 0
+#include "kernels/matrix/digit_steps.tmpl.h"
+
+#define CC_PLANES 1
+#define CC_NEAR 1
 #include "kernels/matrix/digit_steps.tmpl.h"
 
 #include "kernels/matrix/digit_products.tmpl.h"

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * digit_products.tmpl.h - from sums of digits to those of values: see cc_digit_job. */
 
+enum { NEAR_STEPS = 11 }; /* whose weights fit the level 1 cache */
+
 /* Rows of 16 positions become those of 16 lanes. */
 CC_ALWAYS_INLINE void turn_square(__m512 a[16]) {
   __m512 b[16];
@@ -39,10 +41,11 @@ static void cconv_f32_digit_products__amx(const cc_digit_job *job) {
   const __m512 lanes = _mm512_loadu_ps(job->lane_scale), scale = _mm512_set1_ps(job->scale);
   const __m512 second = _mm512_set1_ps(0x1p-8F), third = _mm512_set1_ps(0x1p-16F);
   const int64_t position = job->planes || job->turned ? 1 : job->pitch;
+  const bool near = job->planes && job->steps <= NEAR_STEPS;
   const char *x = job->x;
   for (int64_t p = 0; p < job->positions; p += CC_DIGIT_POSITIONS, x += CC_DIGIT_POSITIONS * CC_DIGIT_LINE) {
     settle_memory();
-    (job->planes ? planes_sum : lines_sum)(job, x, held);
+    (near ? near_sum : job->planes ? planes_sum : lines_sum)(job, x, held);
     settle_memory();
     for (int64_t half = 0; half < 2; half++) {
       const int32_t *s = held + half * CC_DIGITS * 256;
