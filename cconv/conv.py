@@ -96,8 +96,8 @@ def conv2d(
         axes one may have any kernel, stride and dilation; the rest has a kernel and stride of 1.
         Elsewhere it is refused.  'bf16x3' computes in float32 on the matrix unit of CPUs that have
         AMX, from windows of 16 values on, and is refused elsewhere; 'int8x3' likewise, and is
-        faster still.  'auto' takes the fastest, 'int8x3' of kernels of one tap from 256 channels
-        on, and of less than 16 channels from windows of 256 values on, also Winograd's or Fourier
+        faster still.  'auto' takes the fastest, 'int8x3' of kernels of one tap from 144 channels
+        on, and of less than 16 channels from windows of 144 values on, also Winograd's or Fourier
         transforms for large kernels of one channel a group, which shapes and parameters alone
         decide: never threads, batch or memory order.  It looks at values in one case: a float
         kernel with one channel in and out, of 25 taps to 48 by 48, that is a column times a row but

@@ -25,7 +25,8 @@ from cconv import _check
 CHOSEN: dict[tuple[Ints, int, int, int, int], tuple[str, str]] = {
     ((1, 1), 64, 256, 56, 1): ("bf16x3", "direct"),
     ((1, 1), 256, 64, 56, 1): ("int8x3", "direct"),
-    ((1, 1), 255, 64, 56, 1): ("bf16x3", "direct"),
+    ((1, 1), 144, 64, 56, 1): ("int8x3", "direct"),
+    ((1, 1), 143, 64, 56, 1): ("bf16x3", "direct"),
     ((1, 1), 512, 512, 7, 1): ("int8x3", "direct"),
     ((1, 1), 64, 64, 8, 1): ("direct", "direct"),
     ((1, 1), 1024, 1024, 1, 1): ("direct", "direct"),
@@ -43,7 +44,8 @@ CHOSEN: dict[tuple[Ints, int, int, int, int], tuple[str, str]] = {
     ((2, 2), 96, 192, 56, 2): ("int8x3", "direct"),
     ((7,), 64, 64, 4000, 1): ("int8x3", "direct"),
     ((16, 16), 3, 768, 224, 16): ("int8x3", "direct"),
-    ((7, 7), 3, 64, 224, 2): ("direct", "direct"),
+    ((7, 7), 3, 64, 224, 2): ("int8x3", "direct"),
+    ((7, 7), 2, 64, 224, 2): ("direct", "direct"),
     ((3, 3), 3, 64, 224, 1): ("direct", "direct"),
     ((3, 3), 12, 512, 28, 1): ("bf16x3", "direct"),
 }

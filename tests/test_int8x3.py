@@ -154,6 +154,18 @@ def test_errors_are_those_of_other_algorithms() -> None:
 
 
 @needs_matrix_unit
+@pytest.mark.parametrize(("kernel", "channels"), [(1, 144), (7, 3)])
+def test_errors_of_the_fewest_products_are_what_is_said(kernel: int, channels: int) -> None:
+    rng = np.random.default_rng(kernel)
+    x = rng.standard_normal((1, channels, 96, 96)).astype("f4")
+    w = rng.standard_normal((64, channels, kernel, kernel)).astype("f4")
+    assert cconv.ConvPlan(w, input_shape=x.shape).algorithm == "int8x3"
+    y, exact = cconv.conv2d(x, w), cconv.conv2d(x.astype("f8"), w.astype("f8"))
+    products = cconv.conv2d(np.abs(x).astype("f8"), np.abs(w).astype("f8"))
+    assert np.square((y - exact) / products).mean() < (2.5 * EPS / 2) ** 2
+
+
+@needs_matrix_unit
 def test_alike_values_are_within_the_gate_of_the_worst() -> None:
     """Every rounding repeats: flat images, and filters of equal weights but for a large one."""
     used = 0

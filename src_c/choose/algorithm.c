@@ -29,7 +29,7 @@ enum {
   SPLIT_POSITIONS = 128,     /* outputs of a row, of which at least those have to fit */
   SPLIT_BYTES = 4 << 20,     /* into so many bytes of parts, */
   DIGIT_BYTES = 5 << 20,     /* or of digits */
-  DEEP_CHANNELS = 256,       /* of kernels of one tap, or values of a window: errors of digits of fewer cancel less; */
+  DEEP_CHANNELS = 144,       /* of kernels of one tap, or values of a window: errors of digits of fewer cancel less; */
   MOST_DIGIT_TERMS = 1 << 14 /* that are summed of digits: those of 16 lanes are made at once */
 };
 
