@@ -18,11 +18,6 @@ enum {
   CCONV_LARGE = 1 << 16 /* bytes of a result; less is over before it matters */
 };
 
-static PyDataMemAllocator *cconv_numpy_allocator(void) {
-  PyDataMem_Handler *handler = (PyDataMem_Handler *)PyCapsule_GetPointer(PyDataMem_DefaultHandler, "mem_handler");
-  return &handler->allocator;
-}
-
 /* The first line behind the start of memory, which has room for one more: before it stands how far behind. */
 static void *cconv_to_line(char *memory) {
   if (!memory)
@@ -68,16 +63,15 @@ static void cconv_line_free(void *numpy, void *line, size_t size) {
     of->free(of->ctx, cconv_from_line(line), size + CCONV_LINE);
 }
 
-/* NumPy's handler of memory from a line on; NULL with an exception. */
+/* What has NumPy make memory that begins with a line, to be asked for once; NULL with an exception. */
 static PyObject *cconv_line_handler(void) {
   static PyDataMem_Handler handler = {
       "cconv_lines", 1, {NULL, cconv_line_malloc, cconv_line_calloc, cconv_line_realloc, cconv_line_free}};
-  static PyObject *capsule;
-  if (!capsule) {
-    handler.allocator.ctx = cconv_numpy_allocator();
-    capsule = PyCapsule_New(&handler, "mem_handler", NULL);
-  }
-  return capsule;
+  PyDataMem_Handler *numpy = (PyDataMem_Handler *)PyCapsule_GetPointer(PyDataMem_DefaultHandler, "mem_handler");
+  if (!numpy)
+    return NULL;
+  handler.allocator.ctx = &numpy->allocator;
+  return PyCapsule_New(&handler, "mem_handler", NULL);
 }
 
 /* Is a new array to begin with a line? A large one is, where NumPy allocates by itself. */

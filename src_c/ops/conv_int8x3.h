@@ -17,8 +17,8 @@
  *     block    cc_digit_block
  *     levels   of channels
  *     lines    [slice][digit][position], or as many bytes of squares
- *     sums     of a block of lanes, [position][CC_MATRIX_LANES] or [CC_MATRIX_LANES][position]
- *     weights  the records of a block of lanes, if it is made for each block of outputs
+ *     sums     of two records, [position][CC_MATRIX_LANES] or [CC_MATRIX_LANES][position]
+ *     weights  records that are made or summed at once, if they are made for each block of outputs
  *     turned   sums or inputs on their way
  *     halo     of 64 channels, or of all; or weights on their way */
 typedef struct cc_int8x3 {

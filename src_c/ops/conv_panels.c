@@ -349,7 +349,9 @@ static void run_strips(const panels *d, int64_t n, int64_t g, int64_t first, int
   const cc_view *view = &d->conv->input;
   const int64_t es = d->conv->element, ic = d->conv->shape.ic;
   const char *input = view->data + n * view->stride[CC_BATCH] + (g > 0 ? g * ic * view->stride[CC_CHANNEL] : 0);
-  const int64_t lead = d->by_lines ? (int64_t)(-(uintptr_t)input % CC_ALIGNMENT) / es : 0;
+  const int64_t before = d->by_lines ? (int64_t)(-(uintptr_t)input % CC_ALIGNMENT) / es : 0;
+  const int64_t lead =
+      before + d->conv->kernels->vector_length <= d->positions ? before : 0;   /* read by whole vectors */
   const int64_t in_place = lead + (d->positions - lead) / d->width * d->width; /* else tiles would read behind */
   from = from > 0 ? from + lead : 0;
   end = cc_min(end + lead, d->positions);
