@@ -11,7 +11,7 @@ COMMITS ?= HEAD~1 HEAD
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
-C_TEXT := $(shell find src_c tests examples benchmarks -name '*.[ch]' -o -name '*.cpp' | sort) cconv/cconv_import.h
+C_TEXT := $(shell find src_c tests examples benchmarks -name '*.[ch]' -o -name '*.cpp' | sort) cconv/cconv_import.h cconv/results.h
 CORE_FILES := $(shell find src_c tools) $(wildcard cconv/*.pyx cconv/*.px[id] cconv/*.h) # with folders: a file taken away counts too
 EMBED_OPTIMIZATION ?= -O2
 EMBED_FLAGS = $(EMBED_OPTIMIZATION) -std=c11 -Wall -Wextra -Wpedantic -Wshadow -Werror -Isrc_c/include
