@@ -7,6 +7,17 @@
  * every value of its sources, but integers may wrap into one of their size or without a sign, and double
  * rounds those of 64 bits. */
 
+/* Of each four of 4 VL elements the first, or the last. */
+CC_ALWAYS_INLINE V CC_K(first_of_four)(const char *x) {
+  return v_even(v_even(v_load(x), v_load(x + CC_VECTOR_BYTES)),
+                v_even(v_load(x + 2 * CC_VECTOR_BYTES), v_load(x + 3 * CC_VECTOR_BYTES)));
+}
+
+CC_ALWAYS_INLINE V CC_K(last_of_four)(const char *x) {
+  return v_odd(v_odd(v_load(x), v_load(x + CC_VECTOR_BYTES)),
+               v_odd(v_load(x + 2 * CC_VECTOR_BYTES), v_load(x + 3 * CC_VECTOR_BYTES)));
+}
+
 /* The same for elements T: reads no byte outside the row, writes y[0 .. n) only. */
 CC_ALWAYS_INLINE void CC_K(copy_row)(T *restrict y, const char *x, int64_t step, int64_t n) {
   const int64_t size = sizeof(T);
@@ -23,6 +34,11 @@ CC_ALWAYS_INLINE void CC_K(copy_row)(T *restrict y, const char *x, int64_t step,
       v_store(y + j, v_even(v_load(x + 2 * j * size), v_load(x + (2 * j + VL) * size)));
     j = n - VL;
     v_store(y + j, v_odd(v_load(x + (2 * j - 1) * size), v_load(x + (2 * j - 1 + VL) * size)));
+  } else if (step == 4 * size && n > VL) { /* likewise, of four vectors */
+    for (; j + VL < n; j += VL)
+      v_store(y + j, CC_K(first_of_four)(x + 4 * j * size));
+    j = n - VL;
+    v_store(y + j, CC_K(last_of_four)(x + (4 * j - 3) * size));
 #if CC_VECTOR_BYTES == 64
   } else if (step == 2 * size && n > 1) { /* masks are cheap: up to VL at once */
     const int64_t span = 2 * n - 1;
