@@ -15,7 +15,7 @@
 enum {
   LEAST_BYTES = 192,     /* of a panel's row, where inputs follow each other */
   LEAST_CHANNELS = 24,   /* that pay for a panel, each of them a little; ... */
-  PLACE_CHANNELS = 32,   /* ... in place at most, for more would rather write long rows of outputs, and of inputs ... */
+  PLACE_CHANNELS = 40,   /* ... in place at most, for more would rather write long rows of outputs, and of inputs ... */
   NEAR_BYTES = 40 << 10, /* ... that stay in the level 1 cache from one tile of channels to the next, ... */
   FAR_BYTES = 20 << 10,  /* ... or that come from beyond the level 2 cache, by so many rows (all measured) */
   HALO_TERMS = 48,       /* at most, beside a halo: else its rows are long enough to do without panels, ... */
