@@ -279,7 +279,7 @@ cdef _take_buffer(size_t nbytes):
 
 
 def empty(shape, dtype):
-    """Give a new array; where it is large its memory begins with a line of the cache."""
+    """Give a new array; a large one, of no more axes than images have, begins with a line."""
     cdef cnp.npy_intp sizes[MOST_AXES]
     if len(shape) > MOST_AXES:
         return np.empty(shape, dtype)

@@ -194,7 +194,10 @@ class ConvPlan:
         ndarray
             As `conv2d` gives it.
         """
-        result = self._plan.call(x, None, None, residual, out)
+        try:
+            result = self._plan.call(x, None, None, residual, out)
+        except MemoryError:
+            result = None  # the long way tells of what
         return self._long(x, residual, out) if result is None else result
 
     def _long(self, x: ArrayLike, residual: ArrayLike | None, out: Array | None) -> Array:

@@ -29,6 +29,8 @@ CHOSEN: dict[tuple[Ints, int, int, int, int], tuple[str, str]] = {
     ((1, 1), 143, 64, 56, 1): ("bf16x3", "direct"),
     ((1, 1), 512, 512, 7, 1): ("int8x3", "direct"),
     ((1, 1), 64, 64, 8, 1): ("direct", "direct"),
+    ((1, 1), 256, 64, 16, 1): ("int8x3", "direct"),
+    ((1, 1), 256, 64, 15, 1): ("direct", "direct"),
     ((1, 1), 1024, 1024, 1, 1): ("direct", "direct"),
     ((1, 1), 15, 64, 56, 1): ("direct", "direct"),
     ((1, 1), 64, 15, 56, 1): ("direct", "direct"),

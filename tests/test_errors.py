@@ -430,6 +430,8 @@ def test_giants_without_memory(n: int) -> None:
 
 def test_memory_error_gives_the_bytes() -> None:
     check(MemoryError, lambda: CONV[1](giant(1, 1, 2**50), ones(2, 1, 3)), "conv1d: ", "bytes")
+    plan = cconv.ConvPlan(ones(2, 1, 3), input_shape=(1, 1, 2**50))
+    check(MemoryError, lambda: plan(giant(1, 1, 2**50)), "ConvPlan: ", "bytes")
 
 
 @pytest.mark.parametrize("n", HUGE)

@@ -77,6 +77,23 @@ def test_the_guards_guard() -> None:
         assert (status != 0, output) == (True, "7.0")
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("side", SIDES)
+def test_guarded_channels_that_are_lines_apart(side: str, dtype: type) -> None:
+    """1 x 1 kernels read them where they lie, from the first line on, at whatever place it is."""
+    line = 64 // np.dtype(dtype).itemsize
+    for size in range(5, 60):
+        for filters in (1, 3, 12):
+            channels, pitch = filters + 1 + size % 3, -(-size // line) * line
+            values = np.arange((channels - 1) * pitch + size, dtype=dtype) % 13 - 6
+            memory = guarded(values, side)
+            step = memory.itemsize
+            x = np.lib.stride_tricks.as_strided(memory, (channels, size), (pitch * step, step))
+            w = (np.arange(filters * channels).reshape(filters, channels) % 7 - 3).astype(dtype)
+            y = cconv.conv1d(x, w[..., np.newaxis], algorithm="direct", threads=1 + size % 2)
+            assert np.array_equal(y, w @ x)
+
+
 def guard_conv(case: ConvCase, side: str) -> None:
     """Run the case with all arrays guarded; the answer is the one on ordinary memory."""
     with cases.naming(case):

@@ -71,7 +71,7 @@ void cconv_int8x3_make_weights(const cc_conv *conv, const cc_int8x3 *d, int64_t 
 void cconv_phases_digits_weights(const cc_int8x3 *d, int64_t g, int64_t group, char *rows, char *records,
                                  uint32_t *greatest);
 
-/* Store sums of a block of lanes: those of two phases. joined: scratch, of CC_DIGIT_LANES rows of both. */
+/* Store sums of two records: those of two phases. joined: scratch, of CC_DIGIT_LANES rows of both. */
 void cconv_phases_digits_store(const cc_matrix_target *to, char *sums, char *joined);
 
 /* Lines and levels of a block of image n and group g. */

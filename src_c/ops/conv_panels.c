@@ -341,9 +341,9 @@ static void run_tile(const panels *d, int64_t n, int64_t g, int64_t t, int64_t f
   }
 }
 
-/* Tiles [first, last) of outputs [from, end) of image n, strip by strip: what one has read is near for the next. All
- * are later by those before the first line of inputs (measured with inputs that begin behind 16 bytes of one: 1.05 to
- * 1.25 times as fast). */
+/* Tiles [first, last) of outputs [from, end) of image n, strip by strip: what one has read is near for the next.
+ * Blocks and strips begin `lead` outputs later, so that tiles begin with a line of the input; the first block also has
+ * what is before it (measured with inputs that begin behind 16 bytes of a line: 1.05 to 1.25 times as fast). */
 static void run_strips(const panels *d, int64_t n, int64_t g, int64_t first, int64_t last, int64_t from, int64_t end,
                        int64_t part, char *scratch) {
   const cc_view *view = &d->conv->input;
@@ -351,7 +351,7 @@ static void run_strips(const panels *d, int64_t n, int64_t g, int64_t first, int
   const char *input = view->data + n * view->stride[CC_BATCH] + (g > 0 ? g * ic * view->stride[CC_CHANNEL] : 0);
   const int64_t before = d->by_lines ? (int64_t)(-(uintptr_t)input % CC_ALIGNMENT) / es : 0;
   const int64_t lead =
-      before + d->conv->kernels->vector_length <= d->positions ? before : 0;   /* read by whole vectors */
+      before + d->conv->kernels->vector_length <= d->positions ? before : 0;   /* by whole vectors, inside */
   const int64_t in_place = lead + (d->positions - lead) / d->width * d->width; /* else tiles would read behind */
   from = from > 0 ? from + lead : 0;
   end = cc_min(end + lead, d->positions);

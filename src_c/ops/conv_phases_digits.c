@@ -3,7 +3,7 @@
  *
  * Law: all phases of a place look at its window, so they are output channels of one ordinary convolution of stride 1,
  * the `places`: its channels are 16 of the output's, for every phase, and then the next 16. Two phases that are
- * neighbours along the last axis share a block of lanes, and their sums are joined to rows of outputs. Images that
+ * neighbours along the last axis share the sums of two records, which are joined to rows of outputs. Images that
  * int8x3 leaves to others are computed as without it. */
 #include <string.h>
 
