@@ -22,7 +22,7 @@
 
 #if CC_NEAR
 /* One step. Weights stay in the level 1 cache from one block of positions to the next, for squares of x are loaded once
- * and pass by it; those of the next step are asked for on the way (measured, of all at eight steps: 1.8 times as fast
+ * and pass by it; those of the next step are asked for on the way (measured alone, at eight steps: 1.8 times as fast
  * as what follows). */
 CC_ALWAYS_INLINE void CC_DIGITS_OF(step)(const char *positions, const int32_t *off, const char *w, int64_t digit,
                                          int64_t turn) {
