@@ -18,7 +18,7 @@ CC_ALWAYS_INLINE V CC_K(last_of_four)(const char *x) {
                v_odd(v_load(x + 2 * CC_VECTOR_BYTES), v_load(x + 3 * CC_VECTOR_BYTES)));
 }
 
-/* The same for elements T: reads no byte outside the row, writes y[0 .. n) only. */
+/* A row of elements T: reads no byte outside the row, writes y[0 .. n) only. */
 CC_ALWAYS_INLINE void CC_K(copy_row)(T *restrict y, const char *x, int64_t step, int64_t n) {
   const int64_t size = sizeof(T);
   int64_t j = 0;
